@@ -9,6 +9,7 @@ import re
 import shlex
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import distributions
 from inspect import unwrap
 from pathlib import Path
 from statistics import NormalDist
@@ -17,8 +18,10 @@ from types import CodeType, FunctionType
 # Two threads on products this small take longer than one, many times longer on a busy machine; both read it once.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch
-# What runs once or twice needn't be made fast: compiling takes most of the time of tests of JAX.
+# Compiling takes most of the time of tests of JAX, half of it to fuse operations. XLA ends at a flag that it lacks.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if "0.10.2" in {one.version for one in distributions(name="jaxlib")}:
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import numpy as np
 import pytest
@@ -161,10 +164,7 @@ def relative_error():
 
 @pytest.fixture(scope="session")
 def ks_p_value():
-    """Two samples ↦ the probability that two of one law are further apart (Kolmogorov–Smirnov).
-
-    Asymptotic, with the correction for finite samples of Stephens 1970.
-    """
+    """Two samples ↦ the probability that two of one law are further apart (Kolmogorov–Smirnov; Stephens 1970)."""
 
     def p_value(one, other):
         one, other = np.sort(np.ravel(one)), np.sort(np.ravel(other))

@@ -60,6 +60,12 @@ def _silent_before(cause: Cause, flow: GradientFlow) -> str:
 def _unregistered(cause: Cause, flow: GradientFlow) -> str:
     names = cause.details["names"]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    if "strange" in cause.details:
+        return (
+            f"parameters of {shown} are used and want a gradient, but the model doesn't hold them, so that no "
+            "optimizer trains them: they are made in forward, or kept outside; make layers in __init__, as attributes "
+            "or in nn.ModuleList or nn.ModuleDict"
+        )
     them, are = ("them", "are") if len(names) > 1 else ("it", "is")
     return (
         f"{shown} {are} used and want{'' if len(names) > 1 else 's'} a gradient, but {are} none of model.parameters(), "
@@ -73,6 +79,20 @@ def _inputs_alike(cause: Cause, flow: GradientFlow) -> str:
         f"all {count} examples of the batch are the same" if kinds == 1 else f"the {count} examples are two, repeated"
     )
     return f"{what}: no model could tell them apart; look at how the batch is made (expand, repeat, one index)"
+
+
+def _mixed(cause: Cause, flow: GradientFlow) -> str:
+    given, made, whole = cause.details["given"], cause.details["made"], cause.details["whole"]
+    if not given:
+        return (
+            f"all {cause.value} examples have the same output, and each of them changes it: something is taken over "
+            "the examples (mean(0), max(0), a norm or a sum of dim 0) where another axis is meant"
+        )
+    own = "an example's output has nothing of its own input" if whole else "an example's output depends on others"
+    return (
+        f"a view or reshape of {given} to {made} doesn't move an axis but cuts the same numbers elsewhere, so that "
+        f"{own}: take transpose() or permute() before it"
+    )
 
 
 def _labels_outside(cause: Cause, flow: GradientFlow) -> str:
@@ -202,6 +222,18 @@ OF_FAULTS = {
     "loss-negated": Code(
         "the loss is minus one that is zero at best",
         "the loss is minus a {loss}: each step makes that larger, without bound; drop the minus",
+    ),
+    "loss-boundless": Code(
+        "the loss falls without bound as outputs grow; value: at how many times the outputs it was looked at",
+        "the loss {loss} has no least value: it falls faster and faster as outputs grow to {value:,.0f} times theirs, "
+        "for each example; a term in it has the wrong sign: a log-likelihood, a distance and a divergence are "
+        "subtracted, added and added",
+    ),
+    "examples-mixed": Code("outputs come of other examples; value: how many examples there are", _mixed),
+    "sampled": Code(
+        "layers whose gradient ends at a draw by sample(); value: how many",
+        "{fed} is given a draw by sample(), which passes no gradient on to {names}: of what is drawn they learn "
+        "nothing; take rsample()",
     ),
     "axes-swapped": Code(
         "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",

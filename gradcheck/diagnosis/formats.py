@@ -7,7 +7,7 @@ from gradcheck.diagnosis.label import in_a_line
 from gradcheck.diagnosis.regression import Move, Regression
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import title
-from gradcheck.diagnosis.suggestions import said_order
+from gradcheck.diagnosis.suggestions import said_order, starts_far
 from gradcheck.render.documents import markdown_table, records_as_csv
 from gradcheck.render.heading import what_was_run
 from gradcheck.render.numbers import percent, power, significant
@@ -69,7 +69,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"Changes that fix it, each simulated ({said_order(report.suggestions)}):"
         yield ""
         for one in report.suggestions:
-            heals = f"healthy, trains with probability {percent(one.score)}"
+            heals = f"healthy, trains with probability {percent(one.score)}{starts_far(one)}"
             if report.command == "probe":
                 yield f"- {heals}:\n\n```python\n{one.command}\n```\n"
             else:

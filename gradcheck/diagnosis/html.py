@@ -8,7 +8,7 @@ from gradcheck.diagnosis.label import in_a_line, label_of
 from gradcheck.diagnosis.number_html import number_charts, number_tables
 from gradcheck.diagnosis.report import LayerRecord, Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
-from gradcheck.diagnosis.suggestions import said_order
+from gradcheck.diagnosis.suggestions import said_order, starts_far
 from gradcheck.diagnosis.text.advice import next_commands
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
 from gradcheck.pages.columns import Columns, columns_of, rounded, thinned, with_band
@@ -244,6 +244,6 @@ def _suggestion(report: Report, one: SuggestionRecord) -> Note:
         label=one.status,
         tone=tone_of(one.status),
         heading=said if of_model else " ".join(options(one.changes)),
-        text=f"{loss}{span}trains: {percent(one.score)}",
+        text=f"{loss}{span}trains: {percent(one.score)}{starts_far(one)}",
         code=one.command,
     )

@@ -58,10 +58,19 @@ OF_PARTS = {
         "{name} gets its state without a graph (a detach(), .data or no_grad()) in each of {value} steps: it can't "
         "learn what to keep; cut it off between batches only",
     ),
+    "state-not-passed": Code(
+        "a recurrence that is called for each step without a state; value: how many steps there are",
+        "{name} is called {value} times for a single step and without a state: its recurrent weights have nothing to "
+        "act on, and it remembers nothing; pass the state that it returned on to the next call",
+    ),
     "attention-saturated": Code(
         "heads of attention look at a single token in all rows; value: the largest score above the mean of its row",
         "{heads} of {of} heads of attention ({names}) look at a single token each time, by scores up to {value:.0f}: "
         "their queries and keys hardly get a gradient; divide scores by √width, or start with smaller weights",
+    ),
+    "single-token": Code(
+        "an attention has a single token to look at; value: how many layers matter to nothing else",
+        "{names}: attention over a single token, whose weight is 1 whatever queries and keys are: these don't learn",
     ),
     "tokens-alike": Code(
         "the layer from which on the tokens of an example look alike; value: their share of the variance at the end",

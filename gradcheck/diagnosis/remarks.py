@@ -3,7 +3,8 @@
 #: Those that a build can be made to fail on, each by its name.
 ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
-    "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "axes-swapped",
+    "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless", "axes-swapped",
+    "examples-mixed", "sampled",
 )  # fmt: skip
 
 #: Any of them.
@@ -25,5 +26,5 @@ OF_ANOTHER_KIND = frozenset({
     "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
     "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
     "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
-    "makes-zeros", "inputs-alike", "norm-of-one", "state-detached", "starts-far",
+    "makes-zeros", "inputs-alike", "norm-of-one", "state-detached", "state-not-passed", "starts-far",
 })  # fmt: skip

@@ -181,6 +181,9 @@ class SuggestionRecord(Record):
     gradient_span: float | None = item(GRADIENT_SPAN)
     effective_rank_last: float | None = item(EFFECTIVE_RANK_LAST)
     loss: float | None = item("of other steps: the first batch's loss after them", default=None, of="probe")
+    first_loss: float | None = item(
+        "of simulate: the loss where training starts, if it is more than 10 times what guessing costs", default=None
+    )
 
 
 BandedLayerRecord = banded(LayerRecord)

@@ -12,14 +12,21 @@ SMALLER = frozenset({"depth", "steps", "blocks"})
 SURE = 0.95
 
 
-def place(suggestion: SuggestionRecord) -> tuple[bool, float, int, float]:
+def place(suggestion: SuggestionRecord) -> tuple[bool, bool, float, int, float]:
     """Return what changes are sorted by: the likeliest to train first, of those that surely do the smallest change.
 
-    Of changes as small as each other the one after which the layers' gradients are most alike.
+    Of changes as small as each other the one after which the layers' gradients are most alike. One after which the loss
+    starts far above guessing comes after all others.
     """
     score = min(SURE, round(suggestion.score, 2))
     span = suggestion.gradient_span
-    return is_smaller(suggestion), -score, len(suggestion.changes), float("inf") if span is None else span
+    far = suggestion.first_loss is not None
+    return is_smaller(suggestion), far, -score, len(suggestion.changes), float("inf") if span is None else span
+
+
+def starts_far(suggestion: SuggestionRecord) -> str:
+    """Say where the loss starts after a change if that is far above guessing."""
+    return "" if suggestion.first_loss is None else f", the loss starts at {suggestion.first_loss:.3g}"
 
 
 def is_smaller(suggestion: SuggestionRecord) -> bool:

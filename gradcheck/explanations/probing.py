@@ -8,7 +8,7 @@ ALIASES = (
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
     "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped", "state-detached",
-    "loss-of-probabilities",
+    "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed", "sampled",
 )  # fmt: skip
 
 #: A model in the folder examples that trains.
@@ -72,11 +72,13 @@ PROBING = (
         what="A gradient can be healthy and train the wrong thing. probe names outputs that can't reach their targets "
         "(a ReLU, a sigmoid at the end), outputs and targets that are broadcast in the loss, layers in a Python list "
         "that no optimizer sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
-        "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, a recurrence along "
-        "the examples. No probability of training is given then.",
-        why="The verdict is of the gradient, and stays healthy, but: --fail-on remarks fails on any of them, or on one "
-        "by its name; any does not include them. A loss or a model without a graph (.item(), detach(), argmax, "
-        "no_grad), and a model all of whose parameters are frozen, are no remarks but the verdict no-gradient.",
+        "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, examples that a "
+        "view or a recurrence mixes up, a draw by sample(). No probability of training is given then.",
+        why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning; a loss without a "
+        "least value is exploding, outputs that come of other examples are collapsed. Else it is healthy, but "
+        "--fail-on remarks fails on any of them, or on one by its name; any does not include them. A loss or a model "
+        "without a graph (.item(), detach(), argmax, no_grad), and a model all of whose parameters are frozen, are no "
+        "remarks but the verdict no-gradient.",
         formula=(
             "out of reach: mean (t - nearest output)² > 0.05 var t",
             "broadcast: (64, 1) - (64,) is (64, 64)",

@@ -16,7 +16,7 @@ VERDICTS = (
         examples=(Example("simulate --depth 50", "vanishing", "span 30.9, a factor of 0.235"),),
         try_next=(
             Example("simulate --depth 50 --activation tanh --init lecun", "healthy", "span 1.0"),
-            Example("simulate --depth 50 --residual", "healthy", "span 1.0"),
+            Example("simulate --depth 50 --residual --residual-scale 0.141", "healthy", "span 1.1"),
         ),
         references=("Hochreiter 1991", "Bengio, Simard & Frasconi 1994", "Glorot & Bengio 2010"),
         related=("chain-rule", "activations", "initialisation", "residual"),
@@ -120,6 +120,7 @@ VERDICTS = (
             "large-inputs",
             "gates-saturated",
             "attention-saturated",
+            "single-token",
         ),
     ),
     Topic(

@@ -20,7 +20,7 @@ ALIASES = {
     "loss_scale": "loss_scale scale grad_scale amp_scale",
     "grad_norm": "grad_norm gradient_norm gradnorm gnorm grad_norm_before global_grad_norm total_grad_norm "
     "grad_norm_total grad_2_0_norm_total grad_2_norm_total grad_2_0_norm grad_2_norm gradients_norm grads_norm "
-    "grad_norm_global l2_norm_grad l2_norm_grad_global l2_grad_norm grad_gnorm norm gn",
+    "grad_norm_global l2_norm_grad l2_norm_grad_global l2_grad_norm grad_gnorm norm gn grdn",
     "grad_norm_after": "grad_norm_after clipped_grad_norm grad_norm_clipped grad_norm_after_clip clipped_norm",
     "max_norm": "max_norm max_grad_norm clip_norm clip_threshold grad_clip",
     "weight_norm": "weight_norm param_norm parameter_norm params_norm weights_norm",

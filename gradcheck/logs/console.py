@@ -23,7 +23,7 @@ from gradcheck.logs.console_lines import (
     tells,
     without_bar,
 )  # fmt: skip
-from gradcheck.logs.console_names import objectives_named
+from gradcheck.logs.console_names import is_judged, objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
 from gradcheck.logs.console_rows import Plan
 from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below, starts
@@ -57,16 +57,16 @@ class Console(ConsoleReader):
     problems : Problems
     wanted : mapping, optional
         A quantity ↦ the name of its column.
-    finer : bool
-        Rows are told apart by their iteration, not by their step.
+    head : bytes
+        How the log begins: which of its counters tell rows apart.
 
     Attributes
     ----------
     context : Context
     """
 
-    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, finer: bool = False) -> None:
-        super().__init__(problems, wanted, finer)
+    def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, head: bytes = b"") -> None:
+        super().__init__(problems, wanted, head)
         self._objects = JsonRecords(Problems(), wanted, OBJECTS)
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
         self._tried: list[Plan] = []
@@ -146,6 +146,8 @@ class Console(ConsoleReader):
                 return
             text, bar, rest = without_bar(text)
             if bar is not None:
+                if any(map(is_judged, self._table)):  # that row belongs to the bar before
+                    yield from self._end_table()
                 self.context.see_bar(bar)
             if rest:
                 yield from self._read(rest)
@@ -290,7 +292,7 @@ class Console(ConsoleReader):
         try:
             found = self._objects.taken(self._objects.parsed(text), 1)
         except (ValueError, RecursionError):
-            yield from self._told(text)
+            yield from self._told(text) if len(text) <= LONGEST_LINE else ()
             return
         if found is not None:
             self.context.last_word = ""

@@ -62,6 +62,8 @@ class Kinds:
         A quantity ↦ the name of its column.
     finer : bool
         Rows are told apart by their iteration, not by their step.
+    rounded : bool
+        Steps are rounded: they tell no rows apart, and are left out.
 
     Attributes
     ----------
@@ -71,8 +73,8 @@ class Kinds:
         The names of numbers, and those that a colon or the like parts from them.
     """
 
-    def __init__(self, wanted: Mapping[str, str] = NOTHING, finer: bool = False) -> None:
-        self.wanted, self.validating, self.finer = wanted, False, finer
+    def __init__(self, wanted: Mapping[str, str] = NOTHING, finer: bool = False, rounded: bool = False) -> None:
+        self.wanted, self.validating, self.finer, self.rounded = wanted, False, finer, rounded
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()
         self.keyed: set[str] = set()
@@ -133,6 +135,8 @@ class Kinds:
             places = {name: place for name, place in places.items() if not is_no_step(name, numbers[place])}
         held = [name for name in places if not (numbers[places[name]].lower() == "nan" and "loss" in name.lower())]
         columns = chosen(list(places), self.wanted)
+        if self.rounded and "step" not in self.wanted:
+            columns.pop(STEP, None)
         if self.finer and STEP in columns and "step" not in self.wanted:
             columns[STEP] = finer_than(columns[STEP], places)
         if LOSS in columns and columns[LOSS] not in held and "loss" not in self.wanted:

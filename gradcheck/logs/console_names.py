@@ -10,7 +10,7 @@ from gradcheck.logs.words import is_part, quantity_of, words
 
 #: Names that mean a step, an epoch or a loss in a console only.
 SHORT = {
-    "s": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
+    "s": "step", "i": "step", "it": "step", "itn": "step", "up": "step", "ep": "epoch", "e": "epoch",
     "训练次数": "step", "迭代次数": "step", "步数": "step", "轮次": "epoch", "轮数": "epoch",
     "score at iteration": "loss",
 }  # fmt: skip
@@ -30,12 +30,18 @@ STEP, EPOCH = Column("step"), Column("epoch")
 ITERATION = frozenset(("iter", "iteration"))
 _TWO_COUNTERS = re.compile(rb"(?i)\biter(?:ation)?[ =:]{1,2}(\d+)[ ,|]{1,3}step[ =:]{1,2}(\d+)\b")
 
+#: A step in thousands, as LeRobot prints it.
+_ROUNDED = re.compile(rb"(?i)\bsteps?[ =:]{1,2}\d+(?:\.\d+)?[KM]\b.{0,100}\bloss")
+
 #: What may stand before a number at the beginning of a line that is its step, and after it; a day has a month there.
 _BEFORE_STEP, _AFTER_STEP = "[(#> \t", "])|:, \t"
 _DAY = re.compile(r"(?i)\s*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
 
 #: What parts a loss from its step in brackets: ``batch_loss[ 120 ]: 2.31``.
 INDEXED = " ]):=\t"
+
+#: What stands before a step in brackets behind that.
+_BEHIND_LOGGER = re.compile(r"^\]\s+\[$")
 
 #: Digits of a number that is no step: a date, or seconds since 1970.
 MOST_DIGITS = 9
@@ -70,6 +76,12 @@ def bare(name: str) -> str:
     return _COUNTED.sub("", name).strip()
 
 
+def is_judged(name: str) -> bool:
+    """Whether a name means a loss or a norm."""
+    column = meaning(name)
+    return column is not None and column.quantity in ("loss", "grad_norm")
+
+
 def is_no_step(name: str, number: str) -> bool:
     """Whether a number has the name of a step and a fraction: it is a time, ``Batch (t): 1.211``."""
     whole, point, fraction = number.partition(".")
@@ -80,6 +92,11 @@ def has_finer(text: bytes) -> bool:
     """Whether neighbouring rows of a console have one step and several iterations: gradients are accumulated."""
     counters = [(found[1], found[2]) for found in _TWO_COUNTERS.finditer(text)]
     return any(step == after and at != next_ for (at, step), (next_, after) in pairwise(counters))
+
+
+def has_rounded(text: bytes) -> bool:
+    """Whether steps of a console are rounded to thousands, ``step:31K``: several rows have the same."""
+    return bool(_ROUNDED.search(text))
 
 
 def finer_than(step: str, places: Iterable[str]) -> str:
@@ -118,14 +135,29 @@ def _halves(pair: Pair) -> list[Pair]:
 def _led(found: list[Pair], shape: tuple[str, ...], numbers: Sequence[str]) -> list[Pair]:
     """Return the numbers with those at the line's beginning: the step, ``120 | loss 2.31``, or the epoch before it."""
     placed = any(meaning(one.name) in (STEP, EPOCH) or (one.total and not one.name) for one in found)
-    if placed or not any(one.name for one in found) or not leads(shape):
+    if found and not found[0].name and found[0].total and found[0].place == 1 and _is_before_a_place(shape):
+        return [Pair("epoch", 0, None, True), *found] if numbers[0].isdecimal() else found
+    if placed or not any(one.name for one in found):
         return found
+    if not leads(shape):
+        behind = next((at for at in range(1, len(numbers)) if _is_bracketed(shape, at) and numbers[at].isdecimal()), 0)
+        return [Pair("step", behind, None, True), *found] if behind else found
     of_epoch = not shape[1].strip(_AFTER_STEP) and numbers[1].isdecimal() and shape[2][:1] in _AFTER_STEP
     places = (0, 1) if of_epoch else (0,)
     if any(not numbers[at].isdecimal() or len(numbers[at]) > MOST_DIGITS for at in places):
         return found
     named = [Pair(name, at, None, True) for name, at in zip(("epoch", "step")[-len(places) :], places, strict=True)]
     return [*named, *(one for one in found if one.place not in places)]
+
+
+def _is_before_a_place(shape: tuple[str, ...]) -> bool:
+    """Whether a number at the beginning is the epoch before a place in it: ``[2: 35/100]``."""
+    return shape[0].strip() == "[" and shape[1].strip() == ":"
+
+
+def _is_bracketed(shape: tuple[str, ...], at: int) -> bool:
+    """Whether a number stands alone in brackets behind what a logger begins a line with: ``train.py:300] [500] | ``."""
+    return bool(_BEHIND_LOGGER.search(shape[at])) and shape[at + 1][:1] == "]"
 
 
 def leads(shape: tuple[str, ...]) -> bool:

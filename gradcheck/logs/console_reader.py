@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gradcheck.logs.columns import BAR
 from gradcheck.logs.console_context import Context
 from gradcheck.logs.console_kinds import STEP, TRAINING, Kinds
+from gradcheck.logs.console_names import has_finer, has_rounded
 from gradcheck.logs.console_unnamed import NAME, Unnamed
 from gradcheck.logs.console_values import keyed_names
 from gradcheck.logs.lines import LostPart, Problems, Reader
@@ -18,8 +19,8 @@ class ConsoleReader(Reader):
     problems : Problems
     wanted : mapping
         A quantity ↦ the name of its column.
-    finer : bool
-        Rows are told apart by their iteration, not by their step.
+    head : bytes
+        How the log begins: which of its counters tell rows apart.
 
     Attributes
     ----------
@@ -30,9 +31,9 @@ class ConsoleReader(Reader):
     format = "console output"
     rounds = True
 
-    def __init__(self, problems: Problems, wanted: Mapping[str, str], finer: bool = False) -> None:
+    def __init__(self, problems: Problems, wanted: Mapping[str, str], head: bytes = b"") -> None:
         super().__init__(problems)
-        self.kinds = Kinds(wanted, finer)
+        self.kinds = Kinds(wanted, has_finer(head), has_rounded(head))
         self.seen = self.kinds.seen
         self.context = Context()
         self._passed_over: list[str] = []

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from gradcheck.logs.columns import NOTHING, PART, chosen, meaning
-from gradcheck.logs.words import is_an_error
+from gradcheck.logs.words import is_a_guess
 
 #: What is drawn between two tables.
 _RULE = re.compile(r"^\s*[-=+─-╿|]{3,}\s*$")
@@ -93,7 +93,7 @@ def header(line: str, wanted: Mapping[str, str] = NOTHING, above: str = "") -> t
     if _OF_BOXES.keys() <= {name.lower() for name in names}:
         names = [_OF_BOXES.get(name.lower(), name) for name in names]
     quantities = {column.quantity for column in chosen(names, wanted)}
-    judged = quantities & {"loss", PART, "grad_norm"} or ("step" in quantities and any(map(is_an_error, names)))
+    judged = quantities & {"loss", PART, "grad_norm"} or ("step" in quantities and any(map(is_a_guess, names)))
     longest = 80 if "|" in line else 40
     wordy = any(len(name) > longest or re.search(r"[=:;.!?'\"{}]", name) for name in names)
     return tuple(names) if len(names) > 2 and judged and not wordy else ()

@@ -84,8 +84,11 @@ _PASSING = re.compile(
     r"[\w-]*\d[\w-]*|\b(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|am|pm)\b"
 )
 
+#: What follows a number that is rounded, and no other: ``31K``.
+_THOUSANDS = re.compile(r"^[kKMGB](?![\w/])")
+
 #: The picture of a progress bar, ``[###   ]``: it changes from row to row.
-_PICTURE = re.compile(r"\[[#=>*█▉▊▋▌▍▎▏░▒▓\s]*\]")
+_PICTURE = re.compile(r"\[[#=>*█▉▊▋▌▍▎▏░▒▓\s]*\]|\|[#=>*█▉▊▋▌▍▎▏░▒▓\s]*\|")
 
 #: The end of the text before a number that has a name, and not only words before it.
 _KEYED = re.compile(r"[:=：＝|][\s\"'(\[]*$")
@@ -198,7 +201,8 @@ def name_of(gap: str, first: bool = False) -> str:
 
 def lead_of(shape: Sequence[str], last: int) -> str:
     """Return the words of a shape up to a number: lines of one print statement have the same."""
-    words_before = _PICTURE.sub("[]", " ".join(shape[: last + 1]).lower())
+    texts = (_THOUSANDS.sub("", text) for text in shape[: last + 1])
+    words_before = _PICTURE.sub("[]", " ".join(texts).lower())
     return " ".join(_PASSING.sub("", words_before).split())[:200]
 
 

@@ -65,9 +65,10 @@ class Delimited(Reader):
 
 
 def _is_remark(line: str) -> bool:
-    """Whether a line is a remark above the header, and not the header itself."""
+    """Whether a line is a remark above the header, or Excel's ``sep=;``, and not the header itself."""
     names = re.split(r"[,;\t]", line.lstrip("# "))
-    return line.startswith("#") and not any(column.quantity in ("loss", "grad_norm") for column in chosen(names))
+    judged = any(column.quantity in ("loss", "grad_norm") for column in chosen(names))
+    return line.startswith("sep=") or (line.startswith("#") and not judged)
 
 
 def _records(lines: Iterator[str], delimiter: str, problems: Problems) -> Iterator[list[str]]:

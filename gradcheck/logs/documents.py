@@ -17,6 +17,9 @@ HISTORY = '"log_history"'
 #: What Python writes otherwise than JSON.
 _PYTHON = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b")
 
+#: What NumPy and others write around a number: ``np.float64(2.1)``.
+_WRAPPED = re.compile(r"\b(?:\w+\.)?(?:float|int|tensor|array|Array)\d*\(([-+.\w]+)[^()]*\)")
+
 #: What separates two objects.
 BETWEEN = re.compile(r"[ \t\r\n,]*")
 
@@ -38,8 +41,14 @@ class Document(Reader):
 
     def rows(self, parts: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield a row for each object of the list."""
+        names: list[str] = []
         for number, record in enumerate(self._objects(parts), start=1):
-            if isinstance(record, list) and len(record) == 3:  # TensorBoard's download: time, step, value
+            if isinstance(record, list) and record and all(isinstance(cell, str) for cell in record) and number == 1:
+                names = record
+                continue
+            if isinstance(record, list) and len(record) == len(names):
+                record = dict(zip(names, record, strict=True))
+            elif isinstance(record, list) and len(record) == 3:  # TensorBoard's download: time, step, value
                 record = {"step": record[1], self._tag: record[2]}
             found = self.records.taken(record, number)
             if found is not None:
@@ -94,6 +103,7 @@ class Document(Reader):
 
 def as_json(text: str) -> str:
     """Return what Python prints of lists and dicts as JSON."""
+    text = _WRAPPED.sub(r"\1", text) if "(" in text else text
     return _PYTHON.sub(lambda found: {"'": '"', "None": "null", "True": "true", "False": "false"}[found[0]], text)
 
 

@@ -1,7 +1,9 @@
 """JSON objects that hold a whole run, in the shapes that programs give them, as one object of columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from gradcheck.logs.json_plans import flattened
 
 #: Keys of the numbers of a column, in Sacred's metrics, and in charts.
 STEPS, VALUES = "steps", "values"
@@ -19,7 +21,8 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     ``{name: {"steps": […], "values": […]}}`` is Sacred's, ``{"metric": name, "values": [{"step": …, "value": …}]}`` is
     trackio's, ``{"metrics": {name: [{"step": …, "value": …}]}}`` its snapshot; ``{"metrics": [{"metricName": name,
     "steps": […], "values": […]}]}``, in an object for each experiment, is Comet's; charts, ``{title: {line: {"x": […],
-    "y": […]}}}``, are ClearML's; else it is a list of objects, under any key.
+    "y": […]}}}``, are ClearML's; ``{"columns": […], "data": [[…], …]}`` is a table of W&B or
+    pandas, which also writes ``{step: {name: value}}``; else it is a list of objects, under any key.
     """
     named = record.get("metrics")
     if isinstance(named, dict) and named and all(map(_is_history, named.values())):
@@ -34,6 +37,9 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if isinstance(name, str) and isinstance(values, list):
         rows = [one for one in values if isinstance(one, dict)]
         yield {"step": [one.get("step") for one in rows], name: [one.get("value") for one in rows]}
+    yield from _split(record)
+    if len(record) > 1 and all(key.isdecimal() and isinstance(value, dict) for key, value in record.items()):
+        yield _rows([{"step": int(step)} | value for step, value in record.items()])
     yield from _lists(record)
 
 
@@ -58,10 +64,23 @@ def _lists(record: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Any]
     """Yield the lists of objects at any of the upper levels, as columns."""
     for value in record.values():
         if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            names = dict.fromkeys(name for one in value for name in one)
-            yield {name: [one.get(name) for one in value] for name in names}
+            yield _rows(value)
         elif isinstance(value, dict) and depth:
             yield from _lists(value, depth - 1)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return objects, with others in them, as columns."""
+    flat = [dict(flattened(one)) for one in rows]
+    names = dict.fromkeys(name for one in flat for name in one)
+    return {name: [one.get(name) for one in flat] for name in names}
+
+
+def _split(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a table whose names stand beside its rows, ``{"columns": […], "data": [[…], …]}``, as columns."""
+    names, rows = record.get("columns"), record.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+        yield {str(name): [row[at] if at < len(row) else None for row in rows] for at, name in enumerate(names)}
 
 
 def _is_history(value: object) -> bool:

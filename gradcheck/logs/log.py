@@ -11,6 +11,9 @@ from gradcheck.logs.table import Table
 #: With fewer rows of the training, those of a progress bar that is drawn over are judged, if there are more of them.
 FEWEST = 8
 
+#: Rows with losses and norms that say more than any number of rows without norms.
+ENOUGH = 20
+
 #: What a row has at best.
 JUDGED = {Column("loss"), Column("grad_norm")}
 
@@ -82,10 +85,18 @@ class Log:
 
 
 def _most(tables: Sequence[Table]) -> Table | None:
-    """Return the table with most rows; one with half as many and the norms beside the losses says more."""
+    """Return the table with most rows; one with the norms beside the losses says more if it has half as many.
+
+    Or if it has enough for a verdict, and the other one has no norms: batches whose gradients are accumulated.
+    """
     largest = max(tables, key=lambda table: (_size(table), Column("loss") in table.names), default=None)
-    fuller = (one for one in tables if one.names.keys() >= JUDGED and largest and 2 * _size(one) >= _size(largest))
+    most, lacks = (_size(largest), Column("grad_norm") not in largest.names) if largest else (0, False)
+    fuller = (one for one in tables if one.names.keys() >= JUDGED and _says_more(_size(one), most, lacks))
     return max(fuller, key=_size, default=largest)
+
+
+def _says_more(rows: int, most: int, lacks: bool) -> bool:
+    return bool(most) and (2 * rows >= most or (lacks and rows >= ENOUGH))
 
 
 def _size(table: Table) -> int:

@@ -236,7 +236,7 @@ def _threshold_text(kind: str, table: Sequence[Threshold]) -> str:
     one = usual_threshold(kind, table)
     if one is None or one.norm is None:
         return NO_THRESHOLD
-    return f"{usual_text(one)} (the table below: it clips {as_percent(one.clipped_fraction)} of the steps)"
+    return f"{usual_text(one)} (it clips {as_percent(one.clipped_fraction)} of the steps)"
 
 
 def _verdict(found: Sequence[Finding]) -> LogVerdict:

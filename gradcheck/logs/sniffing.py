@@ -6,7 +6,6 @@ from pathlib import PurePath
 
 from gradcheck.logs.columns import NOTHING, meaning
 from gradcheck.logs.console import Console
-from gradcheck.logs.console_names import has_finer
 from gradcheck.logs.delimited import DELIMITERS, Delimited
 from gradcheck.logs.documents import HISTORY, Document
 from gradcheck.logs.json_records import JsonRecords
@@ -64,10 +63,10 @@ def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NO
         return WrappedConsole(problems, wanted) if is_wrapped(lines) else JsonRecords(problems, wanted)
     if METRIC_LINE.match(lines[0] if lines else b""):
         return MetricFile(problems, wanted, tag)
-    uncommented = [line for line in lines if not line.startswith(b"#")]
+    uncommented = [line for line in lines if not line.startswith((b"#", b"sep="))]
     if _is_table(uncommented, wanted) or _is_table([line.lstrip(b"# ") for line in lines[:2]], wanted):
         return LongDelimited(problems, wanted) if _is_long(uncommented) else Delimited(problems, wanted, tag)
-    return Console(problems, wanted, has_finer(start))
+    return Console(problems, wanted, start)
 
 
 def _is_record(line: bytes, wanted: Mapping[str, str]) -> bool:

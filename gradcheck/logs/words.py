@@ -56,11 +56,15 @@ LETTERS = _set("g d df dr")
 #: Words of a discriminator's losses on real examples and on others.
 HALVES = _set("df dr real fake")
 
+#: Terms of their losses.
+TERMS = _set("gan adv feat fea pix vgg l1 l 1 perc percep perceptual style tv gp rec idt cls fm mel kl")
+
 #: Which of several pairs of players: ``D_A`` and ``G_A`` beside ``D_B`` and ``G_B``.
 PAIRS = _set("a b x y")
 
 #: Words beside them.
 CROSS_ENTROPY = frozenset(("cross", "entropy"))
+LIKELIHOOD = _set("negative neg log likelihood loglikelihood loglik lik")
 OF_LOSS = PLAIN | CROSS_ENTROPY | _set("per sample token word frame example")
 OF_NORM = PLAIN | _set("before pre unclipped unscaled policy 0 2 l")
 OF_STEP = _set(
@@ -106,6 +110,8 @@ def quantity_of(name: Sequence[str]) -> str | None:
         return "loss" if own - LOSS <= OF_LOSS and not of_a_policy and not ("cost" in own and own & OF_TIME) else None
     if own >= CROSS_ENTROPY:
         return "loss" if own <= OF_LOSS else None
+    if own & {"negative", "neg"} and own & LIKELIHOOD - {"negative", "neg", "log"}:
+        return "loss" if own - LIKELIHOOD <= OF_LOSS else None
     if own & STEP:
         return "step" if own - STEP <= OF_STEP and not _is_duration(name) else None
     if "batch" in own and own & OF_BATCH and own - {"batch"} <= OF_BATCH:
@@ -180,7 +186,7 @@ def player_of(name: Sequence[str]) -> int | None:
 
 def lettered(names: Iterable[str]) -> list[str]:
     """Return the names that are losses of two players by a letter alone, ``G`` and ``D``; none if one is missing."""
-    beside = PLAIN | PAIRS | ERROR | (HALVES - LETTERS)
+    beside = PLAIN | PAIRS | ERROR | TERMS | (HALVES - LETTERS)
     found = [name for name in names if (own := set(words(name)) - beside) and own <= LETTERS]
     return found if {player_of(words(name)) for name in found} == {0, 1} else []
 

@@ -24,20 +24,24 @@ class Term(NamedTuple):
     trains: bool  # its gradient is not exactly zero at every parameter
     of_derivatives: bool = False  # it is made of derivatives, as a physics-informed loss is
     factor: float = 1.0  # size of what it is multiplied by; 1 where that isn't one number
+    alone: bool = False  # no other term depends on the model's main output
 
 
 def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
     """Yield terms that train nothing, and one that drowns the others; of those that are meant to be small neither.
 
-    An equation's residual, made of derivatives, and the values at its boundary have to be fulfilled at once: beside it
-    none is meant to be small.
+    The only term that depends on the model's main output is what it is trained for, as a reconstruction is beside a
+    divergence: it isn't meant to be small. An equation's residual, made of derivatives, and the values at its boundary
+    have to be fulfilled at once: beside it none is.
     """
     count, largest = len(terms), max(terms, key=lambda term: term.factor, default=None)
     if largest is not None:
         terms = [
             term
             for term in terms
-            if term.factor > MEANT * largest.factor or (largest.of_derivatives and not term.of_derivatives)
+            if term.factor > MEANT * largest.factor
+            or term.alone
+            or (largest.of_derivatives and not term.of_derivatives)
         ]
     for term in terms:
         if not term.trains:

@@ -30,6 +30,9 @@ FALLS_BY, COLLAPSED_FALLS_BY = 0.3, 0.5
 #: learns a few examples by heart all the same.
 FAR = 100.0
 
+#: A loss that may be negative starts within so much of zero by chance: of the size of what outputs of size 1 change.
+WELL_BELOW = 10.0
+
 #: Plain SGD: its usual rate, its steps, and the factor from which a loss that grows has exploded.
 SGD_RATE, SGD_STEPS, EXPLODED = 0.1, 10, 10.0
 
@@ -145,7 +148,11 @@ def explodes_with_sgd(lesson: Lesson, constant: float = math.nan, *, from_zero: 
 def _goal(first: float, constant: float, falls_by: float, size: float = math.nan) -> float:
     """Return the loss at which a model has learnt more than what is the same for all examples."""
     reference = first if math.isnan(constant) else min(first, constant)
-    return reference - falls_by * (abs(reference) if math.isnan(size) else size)
+    if math.isnan(size):
+        size = abs(reference)
+    elif 0 < reference < size:  # where it starts well below what any outputs cost, it can hardly fall by as much
+        size = max(reference, size / WELL_BELOW)
+    return reference - falls_by * size
 
 
 def _is_over(losses: list[float], hopeful: Callable[[list[float]], bool], patient: bool) -> bool:

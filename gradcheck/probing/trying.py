@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from gradcheck.probing.doubts import may_be_slow, status_of
-from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, FirstLoss
 from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Lesson, explodes_with_sgd, hold_trial
 from gradcheck.probing.verdict import Found, Judgement
 from gradcheck.spec.thresholds import USUAL
@@ -40,4 +40,8 @@ def tried(
         trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero, patient=slow, fades=fades)
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
+    if explodes and not judgement.found.first_rms > FAR_TOO_LARGE:  # the logarithms of a spectrum are as large
+        trial = hold_trial(lesson, first, tick=tick, from_zero=from_zero, patient=True)
+        if trial is not None and trial.learns:
+            return judgement.with_large_inputs(trial)
     return judgement.exploding_by_inputs() if explodes else judgement

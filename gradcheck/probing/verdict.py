@@ -15,13 +15,15 @@ from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import LIKELY, Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.probing.doubts import doubts_of, has_large_inputs, starts_far, status_of
-from gradcheck.probing.elasticity import (
-    ELASTICITY,
-    causes_of_elasticity,
-    is_hopeless,
-    is_to_blame,
+from gradcheck.probing.doubts import (
+    doubts_of,
+    falls_without_bound,
+    has_large_inputs,
+    mixes_examples,
+    starts_far,
+    status_of,
 )
+from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, is_hopeless, is_to_blame
 from gradcheck.probing.evidence import SHARP, Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS
 from gradcheck.probing.growing import causes_of_growth
@@ -89,6 +91,13 @@ class Judgement(NamedTuple, Generic[Found]):
         )
         return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict))
 
+    def with_large_inputs(self, trial: Trial) -> Self:
+        """Return the judgement of a model whose large inputs plain SGD doesn't bear, and Adam does."""
+        cause = Cause("large-inputs", None, self.found.first_rms, LARGE_INPUTS)
+        verdict = self.diagnosis.verdict
+        verdict = verdict._replace(causes=(cause, *verdict.causes))
+        return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
+
     def after(self, trial: Trial) -> Self:
         """Return the judgement after a trial, which acquits the model or confirms what it is suspected of."""
         (flags, regions, verdict), doubt = self.diagnosis, self.doubt
@@ -148,6 +157,8 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     huge = status == "exploding" and breaks  # whose loss falls by itself
     if huge or any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
+    if status == ("collapsed" if mixes_examples(found) else "exploding" if falls_without_bound(found) else None):
+        certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 
@@ -192,6 +203,10 @@ def _status(found: Evidence, status: Status, *, breaks: bool) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
+    if status in ("healthy", "collapsed") and mixes_examples(found):
+        return "collapsed"
+    if status in ("healthy", "collapsed", *SUSPECTED) and falls_without_bound(found):
+        return "exploding"
     if status == "healthy" and breaks:
         return "exploding"
     lost = flow.log10_typical_elasticity < ELASTICITY

@@ -4,11 +4,9 @@ import io
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, Group, RenderableType
 from rich.containers import Lines
 from rich.padding import Padding
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -49,49 +47,9 @@ def printed(parts: Iterable[RenderableType], page: Page) -> str:
     return page.readable("\n".join(line.rstrip() for line in capture.get().split("\n")))
 
 
-class Columns(Table):
-    """A table without lines. Rows that fit and have no colours are joined as they are: rich takes four times longer."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the rows."""
-        rows = None if console.color_system else self._joined(console, options.max_width)
-        if not rows:
-            yield from super().__rich_console__(console, options)
-        for row in rows or ():
-            yield Segment(row)
-            yield Segment.line()
-
-    def _joined(self, console: Console, room: int) -> list[str] | None:
-        """Return the rows as rich would lay them out, None if one has to be broken."""
-        columns = [_words(console, (one.header, *one.cells)) for one in self.columns]
-        widths, gap = [max(map(cell_len, words)) for words in columns], self.padding[1]
-        used = sum(widths) + gap * (len(widths) - 1) + (widths[-1:] == [0])  # an empty column takes one at the end
-        if used > room or any(set("\n\t") & set("".join(words)) for words in columns):
-            return None
-        filled = (
-            [_filled(word, width, one.justify) for word in words]
-            for words, width, one in zip(columns, widths, self.columns, strict=True)
-        )
-        return [(" " * gap).join(row) for row in zip(*filled, strict=True)]
-
-
-def _words(console: Console, cells: Iterable[RenderableType]) -> list[str]:
-    """Return the cells as plain text."""
-    texts = (console.render_str(cell) if isinstance(cell, str) else cell for cell in cells)
-    return [text.plain for text in texts if isinstance(text, Text)]
-
-
-def _filled(word: str, width: int, justify: str) -> str:
-    """Return a word with as many blanks as its column has room for."""
-    kept = word if justify == "left" else word.rstrip()
-    blanks = width - cell_len(kept)
-    before = {"left": 0, "center": blanks // 2}.get(justify, blanks)
-    return " " * before + kept + " " * (blanks - before)
-
-
-def borderless(names: Iterable[str] = (), left: Collection[str] = (), gap: int = 2) -> Columns:
+def borderless(names: Iterable[str] = (), left: Collection[str] = (), gap: int = 2) -> Table:
     """Return an empty table without lines: a column of numbers for each name, of words for each in `left`."""
-    table = Columns(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
         table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
     return table

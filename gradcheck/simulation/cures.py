@@ -94,7 +94,7 @@ def _scores(experiment: Experiment, tick: Tick | None) -> list[float]:
 
 def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> SuggestionRecord:
     changed = experiment.changed(**change)
-    _, _, summary, judgement = changed.judged(tick, if_healthy=True)
+    typical, _, summary, judgement = changed.judged(tick, if_healthy=True)
     made = {name: value for name, value in change.items() if value not in (None, getattr(experiment.network, name))}
     return SuggestionRecord(
         changes=Frozen(made),
@@ -103,4 +103,5 @@ def _simulated(experiment: Experiment, change: Change, tick: Tick | None) -> Sug
         score=judgement.score,
         gradient_span=number(summary.gradient_span),
         effective_rank_last=number(summary.effective_rank_last),
+        first_loss=changed.far_loss(typical),
     )

@@ -127,7 +127,9 @@ def _sentence(found: Prediction, agrees: bool | None, network: Spec, points: int
     if gain is None:
         return "one hidden layer has no factor to predict"
     band = f" ±{deviation:.2g}" if deviation else ""
-    figures = f"{gain:.3g} a {_unit(network)}, {round(abs(found.log10_gradient_ratio), 9):.3g}{band} decades"
+    ends = " from end to end" if points > 1 else ""  # of several points a block, those between may lie further apart
+    decades = f"{round(abs(found.log10_gradient_ratio), 9):.3g}{band} decades{ends}"
+    figures = f"{gain:.3g} a {_unit(network)}, {decades}"
     why = _why_not(network) if agrees is False else ""
     return f"as theory predicts: {figures}" if agrees else f"theory predicts {figures}" + (f"; {why}" if why else "")
 

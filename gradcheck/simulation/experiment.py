@@ -31,6 +31,9 @@ from gradcheck.spec.thresholds import Thresholds
 #: Multiplications of a forward pass up to which suggestions are simulated unasked, and theory needs no core of its own.
 A_MOMENT = 250e6
 
+#: A first loss above so many times what guessing costs is said: outputs have to shrink before anything is learnt.
+FAR = 10.0
+
 
 class Outcome(NamedTuple):
     """What an experiment found: each draw's flow and summary, the typical ones, and their diagnosis."""
@@ -132,6 +135,16 @@ class Experiment(NamedTuple):
     def outputs(self) -> int:
         """Units of the read-out."""
         return int(self.maps[-1].weight.shape[1]) if self.maps else self.dataset.outputs
+
+    @property
+    def classes(self) -> int:
+        """Classes of the labels, 0 where there are none."""
+        return 0 if isinstance(self.dataset, Dataset) and self.dataset.labels is None else self.outputs
+
+    def far_loss(self, flow: GradientFlow) -> float | None:
+        """Return the loss where training starts if that is far above guessing among the classes."""
+        loss = flow.output.loss
+        return loss if self.classes and FAR * math.log(self.classes) < loss < math.inf else None
 
     @property
     def work(self) -> int:

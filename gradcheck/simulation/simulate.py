@@ -1,14 +1,17 @@
 """``simulate``: does this network's gradient survive from the last layer to the first, before any training?"""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.number_formats import Place, numbers_record
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report, with_numbers
+from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.engine.pieces import ahead
 from gradcheck.engine.shared_draws import SharedDraws, sharing
 from gradcheck.errors import OptionError, finite
@@ -159,13 +162,22 @@ def _measured(
     theory: Callable[[], Prediction | Unknown] = partial(predicted, experiment)
     if not experiment.is_small:  # another core predicts while this one measures
         theory = ahead(theory)
-    outcome = experiment.outcome(tick, tally)
+    outcome = _with_far_loss(experiment, experiment.outcome(tick, tally))
     prediction = expectation(experiment, outcome, theory())
     report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
     if tally is None:
         return report, outcome
     places = [Place(layer.index, layer.index, layer.name) for layer in report.layers]
     return with_numbers(report, numbers_record(tally, places), outcome.typical), outcome
+
+
+def _with_far_loss(experiment: Experiment, outcome: Outcome) -> Outcome:
+    """Add the loss where training starts to what is said, if it is far above guessing."""
+    loss, (flags, regions, verdict) = experiment.far_loss(outcome.typical), outcome.diagnosis
+    if loss is None:
+        return outcome
+    far = Cause("first-loss", None, loss, math.log(experiment.classes), {"classes": experiment.classes})
+    return outcome._replace(diagnosis=Diagnosis(flags, regions, verdict._replace(causes=(*verdict.causes, far))))
 
 
 def _save(path: Path, experiment: Experiment) -> None:

@@ -174,10 +174,24 @@ def source(graph: Graph, node: Node | None, known: Callable[[Node], bool]) -> No
 
 
 @cache
+def is_derivative(name: str) -> bool:
+    """Whether a node is a function's derivative, as of a gradient in the loss: it has another range, and keeps less."""
+    return name.count("Backward") > 1
+
+
+@cache
 def is_softmax(name: str) -> bool:
     """Whether a node is a softmax over scores, of any kind: masked, sparse, of the user's own; no logarithm of one."""
+    if is_derivative(name):
+        return False
     name = name.lower()
     return any(one in name for one in SOFTMAXES) and "logsoftmax" not in name
+
+
+@cache
+def is_fused(name: str) -> bool:
+    """Whether a node is a whole attention."""
+    return name.startswith(FUSED_ATTENTION) and not is_derivative(name)
 
 
 def reached_without_softmax(graph: Graph, root: Node) -> set[Node]:
@@ -185,7 +199,7 @@ def reached_without_softmax(graph: Graph, root: Node) -> set[Node]:
 
     def inputs(node: Node) -> Sequence[Node | None]:
         name, following = graph.names[node], graph.inputs[node]
-        if name.startswith(FUSED_ATTENTION):
+        if is_fused(name):
             return following[2:]  # values and mask
         return () if is_softmax(name) else following
 

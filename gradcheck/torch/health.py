@@ -1,10 +1,12 @@
 """What the pytest fixture ``gradcheck`` offers."""
 
+import warnings
 from collections.abc import Collection
 from inspect import Parameter, Signature, signature
 from typing import Any
 
 from gradcheck.base.calls import check_call, public
+from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.status import STATUSES
 from gradcheck.errors import GradcheckError, one_of
@@ -15,7 +17,7 @@ NEAR = 1.5
 
 #: What may be said by name.
 TAKEN = Signature(
-    [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in ("loss", "allow")]
+    [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in ("loss", "allow", "remarks")]
     + [one for one in signature(probe).parameters.values() if one.kind is Parameter.KEYWORD_ONLY]
 )
 
@@ -31,6 +33,7 @@ class Health:
         loss: Any = None,  # noqa: ANN401
         *,
         allow: str | Collection[str] = (),
+        remarks: bool = False,
         **options: Any,  # noqa: ANN401
     ) -> Report:
         """Pass a batch through a model; fail unless its gradients survive.
@@ -45,6 +48,9 @@ class Health:
             ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar.
         allow : str or collection of str
             Verdicts besides ``healthy`` that pass, such as ``collapsed`` or ``no-gradient``.
+        remarks : bool
+            Fail on what leaves gradients healthy and is wrong all the same, such as a softmax before a loss that has
+            its own (``gradcheck explain remarks``); otherwise it is a warning.
         **options
             The other options of ``gradcheck.torch.probe``: limits (``max_span=3``), ``steps``, ``amp``, ``seed``, ...
 
@@ -68,10 +74,13 @@ class Health:
             report = probe(model, batch, loss, **options)
         except GradcheckError as error:
             raise error.with_traceback(None) from error.__cause__  # its line says all, its cause where the model failed
-        if report.verdict.status not in {"healthy", *allowed}:
+        doubts = [cause.text for cause in report.verdict.causes if cause.code in ASKED_FOR]
+        if report.verdict.status not in {"healthy", *allowed} or (remarks and doubts):
             from gradcheck.diagnosis.text.failure import as_failure  # only a failure pays for it
 
             raise AssertionError(as_failure(report) + _near(report))
+        for doubt in doubts:
+            warnings.warn(f"{doubt} (remarks=True fails on it)", UserWarning, stacklevel=3)
         return report
 
 

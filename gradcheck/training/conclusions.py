@@ -23,7 +23,7 @@ VERDICTS = ("saved", "unneeded", "ruined", "lost", "early", "unclipped", "clippe
 
 
 #: Codes of reasons; of the run without clipping one a status.
-CODES = ("rules-learn", *(f"unclipped-{status}" for status in STATUSES), "clipped-and-lost")
+CODES = ("rules-learn", *(f"unclipped-{status}" for status in STATUSES), "clips-always", "clipped-and-lost")
 
 
 class Reason(NamedTuple):
@@ -34,7 +34,8 @@ class Reason(NamedTuple):
     code : str
         One of ``CODES``.
     value : float
-        How many rules learn or are lost; without clipping the accuracy (without labels, the loss) or the step.
+        How many rules learn or are lost; without clipping the accuracy (without labels, the loss) or the step; what is
+        left of the learning rate where every step is clipped.
     limit : float or None
         What the value is compared with: all rules, the accuracy of a run that has learned, the loss of one that has not
         diverged.
@@ -54,6 +55,9 @@ class Reason(NamedTuple):
         if self.code == "rules-learn":
             best = f"{_named(first)}, {_reached(first)}"
             return f"{self.value} of {self.limit} clipping rules learn; best: {best}"
+        if self.code == "clips-always":
+            left = f"{_named(first)} clips in every step, which leaves {self.value:.2g} of the learning rate"
+            return f"{left}: hold it against no clipping at that rate"
         if self.code == "clipped-and-lost":
             return f"clipped and still lost: {', '.join(str(one.rule) for one in self.about)}"
         return f"without clipping it {_outcome(first)}"
@@ -109,6 +113,8 @@ def _reasons(
         yield Reason("rules-learn", len(learned), len(rules), (best,))
     if plain is not None:
         yield Reason(f"unclipped-{plain.status}", *_decisive(plain), (plain,))
+    if plain is not None and plain.status != "learned" and best.status == "learned" and best.clipped_share == 1:
+        yield Reason("clips-always", 1 - best.learning_rate_lost, None, (best,))
     failed = tuple(one for one in rules if one.status in LOST and one.clipped_share > 0)
     if failed:
         yield Reason("clipped-and-lost", len(failed), None, failed)

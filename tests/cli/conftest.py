@@ -182,8 +182,10 @@ def _as_a_process(words, streams, environment, cwd):
 
 
 def _set_variables(variables):
-    os.environ.clear()
-    os.environ.update(variables)
+    now = dict(os.environ)
+    for name in now.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(dict(variables.items() - now.items()))
 
 
 def _put_back_modules(before, folder):

@@ -4,13 +4,13 @@ import pytest
 
 from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.report import SuggestionRecord
-from gradcheck.diagnosis.suggestions import place, said_order
+from gradcheck.diagnosis.suggestions import place, said_order, starts_far
 
 
-def change(score, span=1.0, loss=None, **changes):
+def change(score, span=1.0, loss=None, first_loss=None, **changes):
     return SuggestionRecord(
         changes=Frozen(changes), command="", status="healthy", score=score, gradient_span=span,
-        effective_rank_last=2.0, loss=loss,
+        effective_rank_last=2.0, loss=loss, first_loss=first_loss,
     )  # fmt: skip
 
 
@@ -23,6 +23,13 @@ SHALLOWER = change(0.999, 0.2, depth=5)
 
 def test_of_changes_that_surely_train_the_smallest_comes_first_then_the_one_whose_layers_are_most_alike():
     assert sorted([TANH, SHALLOWER, SKIPS, SELU, NORM], key=place) == [NORM, SELU, SKIPS, TANH, SHALLOWER]
+
+
+def test_a_change_after_which_the_loss_starts_far_above_guessing_comes_after_those_that_train_less_surely():
+    far = change(0.99, 0.2, first_loss=49.4, residual=True)
+    assert sorted([far, TANH], key=place) == [TANH, far]
+    assert starts_far(far) == ", the loss starts at 49.4"
+    assert starts_far(TANH) == ""
 
 
 def test_a_change_without_a_span_comes_after_its_equals():

@@ -18,7 +18,7 @@ def passes():
 
     def draws(drawing, parts):
         rows = []
-        for key in range(300):
+        for key in range(200):
             z, pullback = drawing.linear(key, 6, parts)(x)
             rows.append(np.concatenate([z.ravel(), pullback(delta).ravel()]))
         return np.array(rows)

@@ -10,7 +10,7 @@ from gradcheck.engine.linear import Dense, Weightless
 from gradcheck.engine.noise import Noise
 
 #: Few enough for each run, and as many as tell smaller errors from luck.
-every_count = pytest.mark.parametrize("draws", [400, pytest.param(1500, marks=pytest.mark.slow)])
+every_count = pytest.mark.parametrize("draws", [250, pytest.param(1500, marks=pytest.mark.slow)])
 SHAPES = {
     "square": (3, 5, 5),
     "wide": (3, 4, 6),

@@ -150,7 +150,7 @@ def test_the_share_rises_where_the_network_is_walked_in_segments(transformer_of)
 
 def test_changes_are_simulated_in_a_second_run_from_zero_to_one():
     shares = []
-    report = gradcheck.simulate(**SMALL | {"blocks": 8}, norm="none", gain=2.0, suggest=True, tick=shares.append)
+    report = gradcheck.simulate(**SMALL | {"blocks": 4}, norm="none", gain=2.0, suggest=True, tick=shares.append)
     assert report.suggestions
     (again,) = (index for index, (one, other) in enumerate(pairwise(shares), start=1) if other < one)
     check_shares(shares[:again])

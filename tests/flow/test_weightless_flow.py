@@ -18,7 +18,7 @@ from gradcheck.simulation.experiment import Experiment
 
 QUANTITIES = "log10_gradient_rms", "log10_weight_gradient_norm"
 NETWORK = {"width": 32, "depth": 6, "batch_size": 8, "data": "gaussian"}
-DRAWS = 100
+DRAWS = 70
 
 #: The second proves what the first does, by a law of its own.
 every_init = pytest.mark.parametrize("init", ["he", pytest.param("orthogonal", marks=pytest.mark.slow)])

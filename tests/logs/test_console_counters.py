@@ -78,3 +78,66 @@ def test_of_as_many_rows_those_with_a_whole_loss_count(told):
         for name in ("positive_sample_", "negative_sample_", "")
     ]
     assert told(*lines).log.columns[0].name == "Training average loss"
+
+
+def test_a_number_before_a_place_is_the_epoch(told):
+    lines = [f"[{at // 4}: {at % 4}/4] train loss: {9 - at / 4} accuracy: 0.5" for at in range(20)]
+    assert (told(*lines).log.rows, told(*lines).curves.loss.value[0]) == (20, 9.0)
+
+
+def test_the_step_in_brackets_behind_what_a_logger_writes_is_that_of_a_row_of_several_numbers(course):
+    lines = [
+        f"I0625 10:00:0{at}.1 14 train.py:300] [{50 * at}] | gnorm 1.25 lr 0.1 | loss {9 - at}.5" for at in range(1, 8)
+    ]
+    assert course(*lines) == {50 * at: 9.5 - at for at in range(1, 8)}
+
+
+def test_a_single_number_before_a_bar_is_of_this_bar(course):
+    bars = [
+        f"Average Loss = {9 - at / 4}:  {at}%|█  | {250 * at}/10000 [00:01<00:09, 1000.1it/s]" for at in range(1, 9)
+    ]
+    assert course("\r".join(bars)) == {250 * at: 9 - at / 4 for at in range(1, 9)}
+
+
+def test_the_picture_of_a_bar_may_stand_between_strokes(told):
+    lines = [
+        f"dla |{'#' * at:20s}| train: [1][{at}/20]|Tot: 0:00:10 |loss {9 - at / 4} |hm_loss 1.5" for at in range(20)
+    ]
+    assert told(*lines).log.rows == 20
+
+
+def test_terms_of_two_players_are_their_losses(told):
+    lines = [
+        f"(epoch: 1, iters: {at}00) G_GAN: 0.7 G_GAN_Feat: 9.5 G_VGG: 8.25 D_real: 0.5 D_fake: 0.25" for at in (1, 2, 3)
+    ]
+    assert {one.name for one in told(*lines).log.columns if one.quantity == "loss"} == {
+        "G_GAN + G_GAN_Feat + G_VGG", "D_real + D_fake",
+    }  # fmt: skip
+
+
+def test_steps_that_are_rounded_to_thousands_tell_no_rows_apart(told):
+    steps = ["200", "400", "600", "800", *["1K"] * 5, *["2K"] * 5]
+    report = told(*(f"step:{step} smpl:2K ep:3 loss:{9 - at / 4} grdn:1.5" for at, step in enumerate(steps)))
+    assert (report.log.rows, report.log.last_step) == (14, 14)
+    assert report.curves.loss.value[:5] == (9, 8.75, 8.5, 8.25, 8)
+
+
+def test_an_i_is_an_iteration(course):
+    assert list(course(*(f"E: 1 | I: {at}00 | Loss(cur/avg): {9 - at}.5/9.5" for at in range(1, 5)))) == [
+        100,
+        200,
+        300,
+        400,
+    ]
+
+
+def test_rows_with_norms_say_more_than_those_of_the_batches_that_are_accumulated(told):
+    lines = [
+        line
+        for at in range(24)
+        for line in (
+            *(f"  micro {one}/4 loss {9 - at / 4}" for one in range(1, 5)),
+            f"step {at} | loss {9 - at / 4} | gnorm 1.5",
+        )
+    ]
+    assert (told(*lines).log.rows, told(*lines[:50]).log.rows) == (24, 40)

@@ -52,3 +52,9 @@ def test_a_header_that_stands_again_has_the_same_names(told):
     head = rule, "| Epoch |  time  |     Loss     |", rule
     report = told(*(line for at in range(9) for line in (*head, f"|   {at}   | 10.5 | [{9 - at}.5, 1.0] |")))
     assert (report.log.rows, report.log.columns[0].name) == (9, "Loss")
+
+
+def test_a_table_with_a_total_by_batches_is_one_of_losses(told):
+    lines = [f"    0/29  {at:3d}/100  1.5  2.5  {9 - at / 4}   120  0.5" for at in range(9)]
+    report = told("   Epoch   Batch   box   conf   total  nTargets   time", *lines)
+    assert report.log.columns[0].name == "total"

@@ -183,6 +183,37 @@ def test_a_file_of_a_folder_that_is_no_log_is_passed_over(tmp_path):
     assert Series(read_log(tmp_path)).steps.tolist() == STEPS
 
 
+# ---- tables in JSON, as pandas, W&B and Python write them
+
+TABLES = {
+    "names beside the rows": {"columns": ["step", "loss", "grad_norm"], "data": [list(row.values()) for row in ROWS]},
+    "steps as keys": {str(row["step"]): {"loss": row["loss"], "grad_norm": row["grad_norm"]} for row in ROWS},
+    "a row of names first": [["step", "loss", "grad_norm"], *([*row.values()] for row in ROWS)],
+    "objects in the rows": {
+        "config": {"lr": 0.1},
+        "train": [
+            {"step": row["step"], "metrics": {"loss": row["loss"], "grad_norm": row["grad_norm"]}} for row in ROWS
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_read_whatever_holds_it(name, series):
+    read = series(json.dumps(TABLES[name]).encode(), "table.json")
+    assert (read.steps.tolist(), read.values("loss").tolist(), read.norms.tolist()) == (STEPS, LOSSES, NORMS)
+
+
+def test_numbers_in_a_history_may_have_the_name_of_their_type_around_them(series):
+    losses = ", ".join(f"np.float64({loss})" for loss in LOSSES)
+    assert series(f"{{'loss': [{losses}]}}\n".encode()).values("loss").tolist() == LOSSES
+
+
+def test_a_table_may_begin_with_what_parts_its_cells(series):
+    rows = "".join(f"{step};{loss}\r\n" for step, loss in zip(STEPS, LOSSES, strict=True))
+    assert series(f"sep=;\r\nstep;loss\r\n{rows}".encode(), "run.csv").values("loss").tolist() == LOSSES
+
+
 # ---- charts
 
 

@@ -1,5 +1,6 @@
 import inspect
 import json
+import math
 import threading
 
 import numpy as np
@@ -331,3 +332,12 @@ def test_of_a_large_network_theory_is_made_by_another_thread_and_the_report_is_t
     monkeypatch.setattr(room.Experiment, "outcome", outcome)
     assert on_threads(2, lambda: gradcheck.simulate(**SMALL)).to_dict() == alone.to_dict()
     assert (found != [threading.get_ident()]) == beside
+
+
+def test_a_loss_that_starts_far_above_guessing_is_said():
+    said = gradcheck.simulate(residual=True).verdict.causes[-1]
+    assert (said.code, said.limit) == ("first-loss", pytest.approx(math.log(10)))
+    assert said.value > 10 * said.limit
+    for near in ({"residual_scale": 0.141}, {"data": "gaussian"}):
+        causes = gradcheck.simulate(residual=True, **near).verdict.causes
+        assert "first-loss" not in [cause.code for cause in causes]

@@ -41,3 +41,13 @@ def test_verdicts_that_pass_are_named_in_any_case_or_the_right_ones_are_said():
     assert Health().assert_healthy(model(1.0), INPUTS, allow=["Vanishing"])
     with pytest.raises(GradcheckError, match="allow=5 is unknown; allowed: healthy, vanishing"):
         Health().assert_healthy(model(1.0), INPUTS, allow=5)
+
+
+def test_a_remark_is_a_warning_and_a_failure_where_that_is_asked_for():
+    ends_in_softmax = nn.Sequential(model(1.0, depth=2), nn.Softmax(dim=1))
+    batch = INPUTS, torch.randint(16, (len(INPUTS),))
+    with pytest.warns(UserWarning, match=r"softmax already.* \(remarks=True fails on it\)") as said:
+        assert Health().assert_healthy(ends_in_softmax, batch, "cross-entropy").verdict.status == "healthy"
+    assert said[0].filename == __file__
+    with pytest.raises(AssertionError, match=r"is healthy, but: .*softmax already"):
+        Health().assert_healthy(ends_in_softmax, batch, "cross-entropy", remarks=True)

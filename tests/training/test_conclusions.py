@@ -128,9 +128,19 @@ def test_the_reasons_are_codes_and_numbers():
     ]
 
 
+def test_a_rule_that_clips_every_step_is_to_be_held_against_a_smaller_rate():
+    runs = run("none", "diverged"), run("norm:1", reports=(clipped(kept=0.25),) * 2)
+    assert [one.text for one in conclude(runs).reasons][2] == (
+        "norm:1 clips in every step, which leaves 0.25 of the learning rate: hold it against no clipping at that rate"
+    )
+    sometimes = run("none", "diverged"), run("norm:1", reports=(clipped(), UNCLIPPED))
+    assert len(conclude(sometimes).reasons) == 2
+
+
 def test_every_code_has_a_run_that_gives_it():
     runs = [[run("none", status)] for status in FINAL]
     runs.append([run("value", "diverged", (clipped(),) * 2)])
+    runs.append([run("none", "diverged"), run("norm:1", reports=(clipped(),) * 2)])
     assert {one.code for some in runs for one in conclude(some).reasons} == set(CODES)
 
 

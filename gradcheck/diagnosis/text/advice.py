@@ -11,7 +11,7 @@ from gradcheck.diagnosis.label import remark
 from gradcheck.diagnosis.remarks import DOUBTS, OF_ANOTHER_KIND
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
-from gradcheck.diagnosis.suggestions import said_order
+from gradcheck.diagnosis.suggestions import said_order, starts_far
 from gradcheck.render.layout import indented, to_copy
 from gradcheck.render.numbers import percent, significant
 from gradcheck.render.style import INDENT
@@ -65,7 +65,7 @@ def _lines(suggestions: tuple[SuggestionRecord, ...], width: int, of_model: bool
     changes = [_said(one) if of_model else " ".join(options(one.changes)) for one in suggestions]
     longest = max(map(len, changes))
     for change, suggestion in zip(changes, suggestions, strict=True):
-        figures = f"span {suggestion.gradient_span:.1f}   trains: {percent(suggestion.score)}"
+        figures = f"span {suggestion.gradient_span:.1f}   trains: {percent(suggestion.score)}{starts_far(suggestion)}"
         if suggestion.loss is not None:
             figures = f"loss {suggestion.loss:.3g} after them"
         fits = 2 * INDENT + longest + 3 + len(figures) <= width

@@ -22,7 +22,8 @@ def as_failure(report: Report) -> str:
 
 def _parts(report: Report) -> Iterator[RenderableType]:
     status, reasons = report.verdict.status, report.verdict.reasons
-    yield Text(without_controls(f"{report.config['model']} is {status}" + (f": {reasons[0]}" if reasons else "")))
+    but = ", but" if status == "healthy" else ""  # it is a remark that fails the test
+    yield Text(without_controls(f"{report.config['model']} is {status}{but}" + (f": {reasons[0]}" if reasons else "")))
     yield from (Text(without_controls(f"  {reason}")) for reason in reasons[1:])
     yield ""
     yield from layer_table(report, MESSAGE, all_layers=True)

@@ -33,6 +33,7 @@ class Cause(NamedTuple):
 SIGNS = {
     "rate-rising": "the learning rate is rising where it begins",
     "rate-zero": "the learning rate is zero throughout",
+    "ordinary-first": "the first rows are ordinary: it begins within the first updates",
     "from-the-start": "the loss leaves its first row upwards, and isn't lower later",
     "falls-since": "the loss falls again, from a level that it rose to at first",
     "queue": "the loss is the logarithm of a large power of two",
@@ -73,8 +74,10 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "update it less often, or regularise it (spectral norm, gradient penalty)", ("game",), True),
         Cause("call optimizer.zero_grad() in every step: gradients of the step before are still there", ("not-zeroed",),
               True),
-        Cause(f"go back to a checkpoint from before, and clip the global norm at {THRESHOLD}"),
-        Cause("lower the learning rate, or lengthen its warm-up"),
+        Cause("it begins soon after the start, before any checkpoint: start anew with a learning rate 3 to 10 times "
+              f"lower, or with a warm-up, and clip the global norm at {THRESHOLD}", ("ordinary-first",), True),
+        Cause(f"go back to a checkpoint from before, and clip the global norm at {THRESHOLD}", unless="ordinary-first"),
+        Cause("lower the learning rate, or lengthen its warm-up", unless="ordinary-first"),
         Cause("the learning rate was still rising there: lengthen the warm-up, or lower its peak",
               ("rate-rising",), True),
         Cause("clipping bounds a step, not its direction: here it did not help, so lower the learning rate",
@@ -105,8 +108,13 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               ("scale-moves",), True, unless="scale-settles"),
     ),
     "vanishing": (
+        Cause("the first rows are ordinary, so that it isn't the initialisation: most likely steps are too large; "
+              "start anew with a learning rate 3 to 10 times lower, or with a warm-up", ("ordinary-first",), True),
+        Cause("search for a rate that your model takes: gradcheck probe with --rate", ("ordinary-first",), True),
+        Cause("of a transformer whose norms come after its blocks: with the norms before them it takes a higher rate",
+              ("ordinary-first",), True),
         Cause("change initialisation or activation, add normalisation or skip connections: gradcheck simulate "
-              "shows which of them helps"),
+              "shows which of them helps", unless="ordinary-first"),
     ),
     "collapsed": (
         Cause("the discriminator has won, and the generator gets no gradient: lower its learning rate, update it less "

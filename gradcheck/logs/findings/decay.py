@@ -17,10 +17,19 @@ from itertools import compress
 import numpy as np
 
 from gradcheck.logs.findings.finding import WARNING, Finding
-from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, got_nowhere, has_improved, losses_of
+from gradcheck.logs.findings.learning import (
+    BLOCKS,
+    DEVIATIONS,
+    SMALLER,
+    got_nowhere,
+    has_improved,
+    is_from_the_beginning,
+    losses_of,
+)
 from gradcheck.logs.findings.movers import first_movers
 from gradcheck.logs.findings.robust import (
     FEWEST,
+    Flags,
     Numbers,
     block_medians,
     deviation,
@@ -71,8 +80,24 @@ def find_vanishing(series: Series) -> list[Finding]:
     if not len(prefix) or prefix[-1] + 1 < len(names) / 10:
         return []
     numbers = {"log10_weakest_ratio": float(below[:, lost].min())}
-    first, last = float(series.steps[0]), float(series.steps[end - 1])
-    return [Finding("vanishing", first, last, tuple(compress(names, lost)), numbers, -limit)]
+    first, last, ordinary = _lost_between(levels[:, alive], lost, -limit)
+    later = ordinary is not None and is_from_the_beginning(series)
+    numbers |= {"ordinary_until": float(series.steps[ordinary])} if later else {}
+    ends, signs = (float(series.steps[first]), float(series.steps[last])), ("ordinary-first",) * later
+    return [Finding("vanishing", *ends, tuple(compress(names, lost)), numbers, -limit, signs=signs)]
+
+
+def _lost_between(levels: Numbers, lost: Flags, limit: float) -> tuple[int, int, int | None]:
+    """Return the first and the last row in which layers are lost, and the last one before that where none is.
+
+    The last one has a neighbour that is like it: late in a run one alone is chance.
+    """
+    below = levels[:, lost] - _of_the_last(levels)
+    rows = (below < limit).any(1)
+    neighboured = np.flatnonzero(rows & (np.convolve(rows, np.ones(3), "same") > 1))
+    first, last = (int(np.argmax(rows)), int(neighboured[-1])) if len(neighboured) else (0, len(levels) - 1)
+    ordinary = np.flatnonzero((below[:first] >= limit).all(1))
+    return first, last, int(ordinary[-1]) if len(ordinary) else None
 
 
 def is_bias(name: str, names: Set[str]) -> bool:

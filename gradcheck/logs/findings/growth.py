@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck.logs.findings.finding import Finding
-from gradcheck.logs.findings.learning import has_improved
+from gradcheck.logs.findings.learning import has_improved, is_from_the_beginning
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import Numbers, block_medians, deviation, median
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series, Track
 
 RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0
@@ -33,6 +33,9 @@ BACK, BEFORE = 4, 24
 
 #: Steps within which growth is a jump.
 AT_ONCE = 3
+
+#: Steps by which a run has hardly a checkpoint.
+SOON = 100
 
 #: Part of the rise that must be in the second half of the growth, or it has ended.
 GOING_ON = 0.25
@@ -55,7 +58,12 @@ def find_exploding(series: Series) -> list[Finding]:
     rate = _slope(track.steps[begin : top + 1], track.level[begin : top + 1])
     details = {"what": what, "at_once": bool(track.steps[top] - first <= AT_ONCE * _interval(track))}
     numbers = {"log10_before": base, "log10_rise": rise, "log10_per_step": rate, "steps_a_row": _interval(track)}
-    return [Finding("exploding", first, last, layers, numbers, limit, details)]
+    return [Finding("exploding", first, last, layers, numbers, limit, details, signs=soon(begin, first, series))]
+
+
+def soon(row: int, step: float, series: Series) -> tuple[str, ...]:
+    """Return the sign that growth begins in the first rows of the run, where it does."""
+    return ("ordinary-first",) if row < FEWEST and step <= SOON and is_from_the_beginning(series) else ()
 
 
 def _jump(track: Track, begin: int, base: float, rise: float) -> int:

@@ -10,7 +10,7 @@
 
 import numpy as np
 
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
+from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, distinct, median
 from gradcheck.logs.series import Series
 
 BETTER, WORSE, DEVIATIONS, SMALLER = 0.01, 0.05, 3.0, 1.0
@@ -44,6 +44,12 @@ def got_nowhere(series: Series) -> bool | None:
     relapsed = end - best > max(WORSE * float(np.ptp(medians)), error) and end - best > BETTER * abs(best)
     learned = start - end > max(BETTER * abs(start), error) or first - end > max(BETTER * abs(first), noise)
     return relapsed or not learned
+
+
+def is_from_the_beginning(series: Series) -> bool:
+    """Whether the log begins where the run does: within the first rows' steps."""
+    steps = distinct(series.steps)
+    return len(steps) < 2 or bool(0 <= steps[0] <= 2 * median(np.diff(steps)))
 
 
 def losses_of(series: Series) -> tuple[Numbers, Numbers]:

@@ -10,6 +10,7 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``QUEUE`` | 4,096 and more, a power of two | queues of contrastive learning, outputs of self-distillation |
 | ``QUIET`` | 2 % of the loss | guesses have a loss with little noise, a plateau after learning has more |
 | ``KNOWN`` | 0.005 | the loss must be known so well: a twentieth of what parts ln 10 from ln 11 |
+| ``WANDERS`` | 2 % of the loss | a guess whose biases find their place; blocks of few rows have more noise |
 | ``GUESSES`` | 2 to 20, and usual numbers of classes | every loss above 3 is near the logarithm of some whole number |
 | ``RISEN`` | 2/5 of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
@@ -30,13 +31,12 @@ import numpy as np
 
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, first_risen
-from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, losses_of
+from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, is_from_the_beginning, losses_of
 from gradcheck.logs.findings.robust import (
     FEWEST,
     Numbers,
     block_medians,
     deviation,
-    distinct,
     median,
     medians_of,
     nanmedians,
@@ -46,7 +46,7 @@ from gradcheck.logs.findings.robust import (
 from gradcheck.logs.series import Series, begins
 from gradcheck.logs.words import words
 
-ENOUGH, FLAT, SURE, QUIET, KNOWN = BLOCKS, 0.01, 0.002, 0.02, 0.005
+ENOUGH, FLAT, SURE, QUIET, KNOWN, WANDERS = BLOCKS, 0.01, 0.002, 0.02, 0.005, 0.02
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
 GRADUAL, LEFT, EARLY = 0.5, 0.25, 6
@@ -93,9 +93,10 @@ def find_not_learning(series: Series) -> list[Finding]:
     unit *= unit <= FLAT * level
     tolerance = max(KNOWN + unit, DEVIATIONS * error)
     classes, known = guessed_classes(level, tolerance), error <= KNOWN
-    if not _is_flat(losses, level, noise, unit if classes else 0.0):
-        return []
     quiet = noise <= QUIET * level
+    wanders = classes > 0 and quiet and is_from_the_beginning(series)
+    if not _is_flat(losses, level, noise, unit if classes else 0.0, WANDERS if wanders else FLAT):
+        return []
     guessing = classes > 0 and known and (classes > 2 or quiet)
     slow = quiet and is_from_the_beginning(series) and not _is_converging(series) and not _falls(losses, level)
     if not guessing and not slow:
@@ -120,19 +121,24 @@ def is_of_a_policy(series: Series) -> bool:
     return any(OF_POLICIES & set(words(name)) for name in series.log.reader.seen)
 
 
-def _is_flat(losses: Numbers, level: float, noise: float, unit: float) -> bool:
-    """Whether first and last third are alike, but for a digit, all blocks too, and the log long enough to say so."""
+def _is_flat(losses: Numbers, level: float, noise: float, unit: float, wander: float) -> bool:
+    """Whether first and last third are alike, but for a digit, all blocks too, and the log long enough to say so.
+
+    Blocks may wander by more than no improvement at all if the last ones are not the low ones.
+    """
     third, size = len(losses) // 3, max(1, len(losses) // BLOCKS)
     error = OF_A_MEDIAN * noise * (2 / third) ** 0.5
     if DEVIATIONS * error > 2 * FLAT * level:
         return False
     ends = median(losses[:third]) - median(losses[-third:])
-    range_ = float(np.ptp(block_medians(losses, size)))
+    medians = block_medians(losses, size)
+    range_ = float(np.ptp(medians))
     first = float(losses[:3].max()) - level  # fast convergence is over before the first block is
+    wanders = range_ <= wander * level and float(medians[-2:].min()) >= level - FLAT * level / 2
     limit, spread = FLAT * level, 2 * DEVIATIONS * OF_A_MEDIAN * noise / size**0.5
     return (
         abs(ends) <= max(SURE * level, DEVIATIONS * error, 1.001 * unit)
-        and range_ <= max(limit, spread)
+        and (range_ <= max(limit, spread) or wanders)
         and first <= max(limit, 5 * noise)
     )
 
@@ -158,12 +164,6 @@ def guessed_classes(level: float, tolerance: float) -> int:
     """Return how many classes a loss is the guess among; 0 if it is at no such level."""
     nearest = min(GUESSES, key=lambda classes: abs(level - math.log(classes)))
     return nearest if abs(level - math.log(nearest)) <= tolerance else 0
-
-
-def is_from_the_beginning(series: Series) -> bool:
-    """Whether the log begins where the run does: within the first rows' steps."""
-    steps = distinct(series.steps)
-    return len(steps) < 2 or bool(0 <= steps[0] <= 2 * median(np.diff(steps)))
 
 
 def _is_converging(series: Series) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 #: From a median of distances to a standard deviation, of a normal law.
 MAD_TO_DEVIATION = 1.4826

@@ -127,11 +127,12 @@ def _story(found: Finding) -> Iterator[str]:
 
 
 def _vanishing(found: Finding) -> str:
-    weakest = found.numbers["log10_weakest_ratio"]
+    weakest, until = found.numbers["log10_weakest_ratio"], found.numbers.get("ordinary_until")
     how_weak = "nothing" if weakest < NOTHING else f"1/{factor_text(-weakest)}"
     less = f"less than 1/{factor_text(-(found.limit or 0.0))} of the last layers' gradient"
     some = f"{counted(len(found.layers), 'parameter')} from {found.layers[0]} on"
-    return f"{some} get{'s' * (len(found.layers) == 1)} {less}, the weakest {how_weak}"
+    ordinary = "" if until is None else f"; up to step {step_text(until)} none of them did"
+    return f"{some} get{'s' * (len(found.layers) == 1)} {less}, the weakest {how_weak}{ordinary}"
 
 
 def _collapsed(found: Finding) -> str:
@@ -151,9 +152,8 @@ def _collapsed(found: Finding) -> str:
 
 def _no_gradient(found: Finding) -> str:
     if not found.layers:
-        return (
-            f"the gradient norm is exactly zero in all {int(found.numbers['rows']):,} rows, and the loss does not move"
-        )
+        rows = f"{int(found.numbers['rows']):,} rows"
+        return f"the gradient norm is exactly zero in all {rows}, and the loss does not move"
     some = f"{counted(len(found.layers), 'parameter')} of {found.details['of']}"
     return f"{some} never get{'s' * (len(found.layers) == 1)} a gradient"
 

@@ -19,7 +19,7 @@
 import numpy as np
 
 from gradcheck.logs.findings.finding import NOTE, Finding
-from gradcheck.logs.findings.growth import magnitude
+from gradcheck.logs.findings.growth import magnitude, soon
 from gradcheck.logs.findings.learning import DEVIATIONS, losses_of
 from gradcheck.logs.findings.losses import FLAT, KNOWN, OF_A_MEDIAN, SURE, guessed_classes, restarts
 from gradcheck.logs.findings.movers import outstanding
@@ -60,7 +60,8 @@ def find_short_growth(series: Series) -> list[Finding]:
     rate = rise / (last - first) if last > first else rise
     numbers = {"log10_before": float(track.level[begin]), "log10_rise": rise, "log10_per_step": rate}
     numbers["steps_a_row"] = max(1.0, median(np.diff(track.steps)))
-    return [Finding("exploding", first, last, (), numbers, RISE, {"what": what, "at_once": False})]
+    details = {"what": what, "at_once": False}
+    return [Finding("exploding", first, last, (), numbers, RISE, details, signs=soon(begin, first, series))]
 
 
 def find_short_jump(series: Series) -> list[Finding]:
@@ -77,7 +78,8 @@ def find_short_jump(series: Series) -> list[Finding]:
     before = median(track.level[:row])
     rise = float(track.level[row:].max()) - before
     numbers = {"log10_before": before, "log10_rise": rise, "log10_per_step": rise}
-    return [Finding("exploding", first, last, (), numbers, JUMP, {"what": what, "at_once": True})]
+    details = {"what": what, "at_once": True}
+    return [Finding("exploding", first, last, (), numbers, JUMP, details, signs=soon(row, first, series))]
 
 
 def find_short_rise(series: Series) -> list[Finding]:

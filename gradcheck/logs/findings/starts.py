@@ -15,7 +15,7 @@
 import numpy as np
 
 from gradcheck.logs.findings.finding import NOTE, Finding
-from gradcheck.logs.findings.learning import BLOCKS, losses_of
+from gradcheck.logs.findings.learning import BLOCKS, is_from_the_beginning, losses_of
 from gradcheck.logs.findings.losses import (
     ENOUGH,
     FLAT,
@@ -25,7 +25,6 @@ from gradcheck.logs.findings.losses import (
     find_loss_jump,
     find_loss_rises,
     find_not_learning,
-    is_from_the_beginning,
     is_of_a_policy,
 )
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median

@@ -244,6 +244,8 @@ def _thresholds(report: LogReport) -> Table:
 def next_command(report: LogReport) -> str:
     """Return the command to type next."""
     file, status = report.config.file, report.verdict.status
+    if status == "vanishing" and "ordinary_until" in report.findings[0].numbers:
+        return "gradcheck probe models:build --batch models:batch --rate"
     if status == "vanishing":
         return "gradcheck compare --activation sigmoid,tanh,relu,gelu --init xavier,he --depth 20 --norm none,layer"
     clipped = status in ("exploding", "spikes", "always-clipped") and report.thresholds

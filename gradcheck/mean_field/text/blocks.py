@@ -13,6 +13,9 @@ from gradcheck.render.style import INDENT
 #: A gradient that changes by fewer decades counts as unchanged.
 LEAST = 0.005
 
+#: Decades between the first attention and the stream after it from which on both are said.
+BESIDE = 0.1
+
 #: Tokens whose mean cosine is above can't be told apart: 1 % of their squared length differs, the limit of ``probe``.
 ALIKE = 0.99
 
@@ -53,7 +56,12 @@ def _gradient(report: TheoryReport) -> str:
     if abs(ratio) < LEAST:
         return f"the gradient keeps its size in {blocks}{band}"
     gain = significant(network.mean_local_gain, 3)
-    return f"the gradient {verb(ratio)} by {abs(ratio):.3g} decades in {blocks}{band}: a factor of {gain} a block"
+    said = f"the gradient {verb(ratio)} by {abs(ratio):.3g} decades in {blocks}{band}: a factor of {gain} a block"
+    stream = [point.log10_gradient_ratio for point in report.layers[len(report.points) - 1 :: len(report.points)]]
+    if abs(ratio - stream[0]) < BESIDE:
+        return said
+    low, high = (significant(power_in_range(one), 2) for one in (min(stream), max(stream)))
+    return f"{said}, from the end to the first attention; the stream's is {low} to {high} times that at the end"
 
 
 def _tokens(report: TheoryReport) -> Iterator[str]:

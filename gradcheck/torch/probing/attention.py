@@ -1,13 +1,13 @@
 """Attention at the start: how evenly each head looks around, and how large its scores are."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import FUSED_ATTENTION, Graph, Node, is_softmax
+from gradcheck.torch.graph import Graph, Node, is_fused, is_softmax
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.parts import Attention, ModelParts
 
@@ -49,13 +49,43 @@ def find_scores(graph: Graph, ends: Iterable[tuple[str, Node | None]], examples:
     examples : int
         In the batch.
     """
-    attentive = {one for one, name in graph.names.items() if is_softmax(name) or name.startswith(FUSED_ATTENTION)}
+    attentive = {one for one, name in graph.names.items() if is_softmax(name) or is_fused(name)}
     seen: set[Node] = set()
     for name, end in ends if attentive else ():
         for node in attentive.intersection(_not_yet(graph, end, seen)):
             scores = _scores(node, examples)
             if scores is not None and scores.shape[-1] > 1:
                 yield name, scores
+
+
+def find_single(record: Recording, graph: Graph, root: Node) -> tuple[str, ...]:
+    """Return the layers that matter only to how an attention weighs a single token, whose weight is always 1."""
+    single = {node for node, name in graph.names.items() if _is_over_one(node, name)}
+    if not single:
+        return ()
+
+    def inputs(node: Node) -> Sequence[Node | None]:
+        following = graph.inputs[node]
+        return following if node not in single else following[2:] if is_fused(graph.names[node]) else ()
+
+    whole, reached = set(graph.reached([root])), set(graph.reached([root], inputs))
+    return tuple(
+        layer.name
+        for layer in record.layers()
+        if all(call.node in whole and call.node not in reached for call in record.of(layer))
+    )
+
+
+def _is_over_one(node: Node, name: str) -> bool:
+    """Whether a node is an attention over a single token, or its softmax."""
+    if is_fused(name):
+        return hasattr(node, "_saved_key") and int(node._saved_key.shape[-2]) == 1
+    return name == "SoftmaxBackward0" and node._saved_result.shape[-1:] == (1,) and _is_of_product(node)
+
+
+def note_single(names: tuple[str, ...]) -> ModelParts:
+    """Say of which layers nothing depends, where an attention has a single token to look at."""
+    return ModelParts(notes=(Cause("single-token", None, len(names), details={"names": names}),) if names else ())
 
 
 def _not_yet(graph: Graph, end: Node | None, seen: set[Node]) -> list[Node]:
@@ -70,7 +100,7 @@ def _not_yet(graph: Graph, end: Node | None, seen: set[Node]) -> list[Node]:
 def _scores(node: Node, examples: int) -> Tensor | None:
     """Return (examples, heads, rows, columns) up to a number in each row, -inf where a mask is; None of other nodes."""
     try:
-        if node.name().startswith(FUSED_ATTENTION) and hasattr(node, "_saved_query"):
+        if is_fused(node.name()) and hasattr(node, "_saved_query"):
             return _of_fused(node)
         if is_softmax(node.name()) and hasattr(node, "_saved_result") and _is_of_product(node):
             return _of_softmax(node._saved_result, examples)

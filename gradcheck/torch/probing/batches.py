@@ -130,7 +130,7 @@ def _as_tensors(value: Any) -> Any:  # noqa: ANN401
             raise OptionError("batch", f"has an array of {value.dtype}, which is no tensor: {error}") from None
     if isinstance(value, Mapping):
         return {name: _as_tensors(one) for name, one in value.items()}
-    return tuple(_as_tensors(one) for one in value) if type(value) in (tuple, list) else value
+    return type(value)(map(_as_tensors, value)) if type(value) in (tuple, list) else value
 
 
 def draw_input(text: str, generator: torch.Generator) -> Tensor:

@@ -18,6 +18,9 @@ COPIES = {
     "tensor": "torch.tensor(…)", "as_tensor": "torch.as_tensor(…)",
 }  # fmt: skip
 
+#: Methods of a tensor that make whole numbers or truth values of it; Python's own int() is ``__int__``.
+CASTS = ("int", "bool")
+
 #: Functions that return a number of Python's or an array, no tensor.
 NUMBERS = (bool, int, float, complex, list, np.ndarray, np.generic)
 
@@ -90,11 +93,11 @@ def _drops_all(function: Any, arguments: tuple[Any, ...], keywords: dict[str, An
 def _cut(function: Any, graded: tuple[Node, ...]) -> Cut:  # noqa: ANN401
     name = getattr(function, "__name__", "")
     name = getattr(getattr(function, "__self__", None), "__name__", name) if name == "__get__" else name
-    name = name.strip("_")
+    cast, name = name in CASTS, name.strip("_")
     if not torch.is_grad_enabled() and name not in COPIES:
         where = "inference_mode()" if torch.is_inference_mode_enabled() else "no_grad()"
         return Cut(where, "no-grad", graded)
-    return Cut(COPIES.get(name, name), "copy" if name in COPIES else "choice", graded)
+    return Cut(COPIES.get(name, name), "copy" if name in COPIES and not cast else "choice", graded)
 
 
 def variables_of(cut: Cut) -> set[Tensor]:

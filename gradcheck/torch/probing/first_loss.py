@@ -28,7 +28,8 @@ def look_at(
         first = first._replace(of_batch=first.constant_answer, labels=0)
     if value.grad_fn is None:
         return AtLoss(first)
-    return AtLoss(first, find_terms(value, record))
+    tensor = main_tensor(output)
+    return AtLoss(first, find_terms(value, record, None if tensor is None else tensor.grad_fn))
 
 
 def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> FirstLoss:

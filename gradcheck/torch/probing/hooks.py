@@ -143,7 +143,8 @@ class Recording:
         if layer is None and not self.inside and not ran and next(module.parameters(), None) is not None:
             layer = Layer(type(module).__name__, module)
         if layer is not None:
-            self._add_call(layer, inputs, output)
+            with torch._C._DisableFuncTorch():
+                self._add_call(layer, inputs, output)
 
     def _add_call(self, layer: Layer, inputs: tuple[Any, ...], output: object) -> None:
         """Note what a layer returned, and listen to its gradient."""
@@ -153,7 +154,7 @@ class Recording:
             self.ungraded.append(layer)
         if not (torch.is_grad_enabled() or self.with_ungraded):
             return
-        tensor, given = main_tensor(output), main_tensor(inputs)
+        tensor, given = _plain(main_tensor(output)), _plain(main_tensor(inputs))
         if tensor is None or not tensor.numel():
             return
         with np.errstate(all="ignore"):
@@ -183,6 +184,13 @@ class Recording:
             call.receive(delta, count_zeros=self.count_zeros, brief=self.brief)
             if self.tally is not None:
                 self.tally.add(call.layer, "gradients", Scaled(as_rows(call.layer, delta), -self.shift))
+
+
+def _plain(tensor: Tensor | None) -> Tensor | None:
+    """Return what torch.func's vmap and grad wrap in a tensor of their own, which has no numbers to be read."""
+    while tensor is not None and torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def version_of(tensor: Tensor) -> int:

@@ -1,8 +1,9 @@
 """Layers whose outputs a batch has no use for: they get a gradient of exactly zero, and nothing is wrong with them.
 
 The last block of a joint attention computes queries whose answers are left aside; a detector's head for sizes that no
-object has meets no target; where a decoder starts from zeros its first self-attention has nothing to choose from; a
-term of the loss that is below its floor, such as free bits, waits until the others have been learnt.
+object has meets no target; where a decoder starts from zeros its first self-attention has nothing to choose from, nor
+has one over the single token that is left of a small image; a term of the loss that is below its floor, such as free
+bits, waits until the others have been learnt.
 """
 
 import math
@@ -22,11 +23,15 @@ from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.passing import ModelPass
+from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.second_look import UNWATCHED, Again
-from gradcheck.torch.probing.state import untouched
+from gradcheck.torch.probing.state import held, untouched
 
 #: Steps of training within which a layer without gradient may get one, and Adam's learning rate.
 STEPS, RATE = 40, 1e-3
+
+#: Rounding is told from a gradient of the same layer in another block by so many decades of what it moves.
+ABOVE_ROUNDING = 3.0
 
 #: Operations that take some entries, and leave others.
 CHOICES = ("Index", "IndexSelect", "Gather", "Take", "MaskedSelect")
@@ -54,6 +59,39 @@ def find_idle(found: ModelPass, again: Again) -> frozenset[str]:
         with suppress(*UNWATCHED):
             idle |= question([layer for layer in rest if layer.name not in idle], again)
     return frozenset(idle)
+
+
+def find_alike(found: ModelPass, again: Again) -> frozenset[str]:
+    """Return the names of queries and keys that choose among what is all alike, while their like elsewhere get more.
+
+    Where a map has shrunk to a single token, or each token is still the same, their gradient is zero or rounding,
+    whatever their weights are; it is so of one block, and not of the others that hold the same layer.
+    """
+    if found.untrained or found.flow.obstacle:
+        return frozenset()
+    if found.opened:
+        return found.single
+    silent = {found.layers[number - 1].name for number in silent_layers(found.flow)}
+    roles = {
+        layer: kind.role for layer, kind in zip(found.layers, found.flow.kinds, strict=True) if "of scores" in kind.name
+    }
+    tiny = [layer for layer in find_tiny(found.layers, found.flow) if layer in roles]
+    if len({*roles.values()}) == len(roles) or not (tiny or silent):
+        return found.single
+    small = silent
+    with suppress(*UNWATCHED), held(again.model):
+        small = silent.union(find_rounding(tiny, found.gradients, again.loss_value) if tiny else ())
+    sizes = dict(zip(found.layers, found.flow.log10_elasticity, strict=True))
+    heard = dict[str, float]()
+    for layer, role in roles.items():
+        if layer.name not in small:
+            heard[role] = max(heard.get(role, -math.inf), sizes[layer])
+    alike = {
+        layer.name
+        for layer, role in roles.items()
+        if layer.name in small and heard.get(role, -math.inf) > sizes[layer] + ABOVE_ROUNDING
+    }
+    return found.single.union(alike)
 
 
 def find_waking(found: ModelPass, lesson: Lesson) -> frozenset[str]:

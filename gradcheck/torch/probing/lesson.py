@@ -17,7 +17,7 @@ from gradcheck.torch.probing.adam import Adam
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.hooks import Recording, as_array
-from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
+from gradcheck.torch.probing.losses import OWN, Loss, LossFunction, loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.state import seed_all, untouched
 
@@ -39,8 +39,8 @@ class Lesson(NamedTuple):
     def value(self, number: int) -> Tensor:
         """Return the loss before step `number`."""
         seed_all(self.seed + number)
-        output, function, targets = self._output()
-        value = function(output, targets)
+        output, chosen, targets = self._output()
+        value = chosen.function(output, targets)
         return value.real if value.is_complex() else value
 
     def first(self) -> float:
@@ -94,24 +94,26 @@ class Lesson(NamedTuple):
         What is added to the loss makes no difference to the second.
         """
         seed_all(self.seed)
-        output, function, targets = self._output()  # with a graph: a model may take derivatives in forward
+        output, chosen, targets = self._output()  # with a graph: a model may take derivatives in forward
+        if chosen.name == OWN or (isinstance(output, Tensor) and not output.dim()):
+            return math.nan, math.nan  # a number in place of a loss that the model itself computes says nothing of it
         with torch.no_grad():
             try:
-                zero = float(function(_filled(output, torch.zeros_like), targets))
-                drawn = [float(function(_filled(output, torch.randn_like), targets)) for _ in range(ANSWERS)]
+                zero = float(chosen.function(_filled(output, torch.zeros_like), targets))
+                drawn = [float(chosen.function(_filled(output, torch.randn_like), targets)) for _ in range(ANSWERS)]
             except Exception:  # the user's own loss may want more than numbers
                 return math.nan, math.nan
         size = sum(abs(one - zero) for one in drawn) / ANSWERS or math.nan
         return (zero if isinstance(output, Tensor) else math.nan), size  # of several, zeros are no answer
 
-    def _output(self) -> tuple[Any, LossFunction, Any]:
-        """Return the model's output, the loss function and the targets."""
+    def _output(self) -> tuple[Any, Loss, Any]:
+        """Return the model's output, the loss and the targets."""
         batch, _ = self.batch.copied(with_gradient=False)
         with checkpoints_opened(Recording(), inputs_as_given=True):  # their gradients would go past the optimizer
             output = self.model(*batch.arguments, **batch.keywords)
         generator = torch.Generator().manual_seed(self.seed)
         chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
-        return output, chosen.function, targets
+        return output, chosen, targets
 
 
 def _filled(output: object, make: Callable[[Tensor], Tensor]) -> object:

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from gradcheck.torch.graph import Graph
-from gradcheck.torch.probing.attention import find_attention
+from gradcheck.torch.probing.attention import find_attention, find_single
 from gradcheck.torch.probing.hooks import RECURRENT, Recording
 from gradcheck.torch.probing.measuring import measure_outputs, note_responses, place_calls
 from gradcheck.torch.probing.norms import NormsOfOne, find_norms_of_one
@@ -22,6 +22,7 @@ class Looks(NamedTuple):
     attention: tuple[Attention, ...] = ()
     alike: Alike | None = None
     norms_of_one: NormsOfOne | None = None
+    single: tuple[str, ...] = ()  # layers that matter only to how a single token is weighed
 
 
 def look_forward(
@@ -32,6 +33,7 @@ def look_forward(
         note_responses(record, graph, None if root is None else root.grad_fn, examples)
         return Looks()
     attention = find_attention(record, graph, examples)
+    single = () if root is None else find_single(record, graph, root.grad_fn)
     with np.errstate(all="ignore"):
         if root is not None:
             place_calls(record, graph, root, leaves, examples)
@@ -41,4 +43,4 @@ def look_forward(
     for call in record.calls:
         if not call.on_trunk and not isinstance(call.layer.module, RECURRENT):  # these may be looked at once more
             call.forget_output()
-    return Looks(attention, alike, alone)
+    return Looks(attention, alike, alone, single)

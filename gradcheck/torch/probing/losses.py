@@ -13,11 +13,14 @@ from gradcheck.probing.evidence import SHARP
 from gradcheck.probing.limits import IGNORED
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import LOSSES
-from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.graph import Node, is_derivative, nodes
 from gradcheck.torch.layers import main_tensor
 
 #: (output, targets) ↦ a scalar.
 LossFunction = Callable[[Any, Any], Tensor]
+
+#: What the loss that a model returns is called.
+OWN = "the model's own"
 
 #: The last function of a model whose outputs aren't logits.
 SQUASHED = ("SoftmaxBackward", "Sigmoid", "Tanh", "Relu")
@@ -64,7 +67,7 @@ def choose_loss(loss: str | LossFunction | None, output: object, targets: object
     by_default = loss is None
     if loss is None:
         if targets is None and _own_loss(output) is not None:
-            return Loss("the model's own", lambda output, targets: _own_loss(output))
+            return Loss(OWN, lambda output, targets: _own_loss(output))
         loss = "cross-entropy" if _like_logits(output, targets) else "mean-square"
     loss = one_of("loss", canonical(loss, LOSSES), LOSSES, beside=", or a function of (output, targets)")
     return Loss(loss, {"cross-entropy": _cross_entropy, "mean-square": _mean_square}[loss], by_default)
@@ -213,7 +216,7 @@ def _room_left(end: Node) -> float:
 def _squash(output: Tensor) -> Node | None:
     """Return the node of the softmax or sigmoid that an output comes from, whatever its shape is since."""
     node: Node | None = output.grad_fn
-    while node is not None and not node.name().startswith(tuple(TWICE)):
+    while node is not None and (is_derivative(node.name()) or not node.name().startswith(tuple(TWICE))):
         inputs = [one for one, _ in node.next_functions if one is not None]
         passes_on = node.name().startswith(BETWEEN) or (node.name().startswith(WITH_A_NUMBER) and len(inputs) == 1)
         node = inputs[0] if passes_on and inputs else None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.probing.limits import UNREACHED
-from gradcheck.torch.graph import Graph, Node, nodes
+from gradcheck.torch.graph import Graph, Node, is_derivative, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.losses import BETWEEN
@@ -63,7 +63,11 @@ def find_mismatch(
     """
     if value is None or value.grad_fn is None:
         return
-    between = list(nodes([value.grad_fn], lambda node: () if node is end else node.next_functions))
+    between = [
+        node
+        for node in nodes([value.grad_fn], lambda node: () if node is end else node.next_functions)
+        if not is_derivative(node.name())
+    ]
     tensor = main_tensor(output)
     if tensor is not None and isinstance(targets, Tensor):
         yield from _broadcast(tensor, targets, between)
@@ -169,6 +173,8 @@ def _of_difference(sides: list[Node], difference: Tensor, output: Tensor) -> Com
 def _range(node: Node) -> tuple[float, float] | None:
     """Return the least and the largest value of a function at a model's end; None where it has neither."""
     name = node.name()
+    if is_derivative(name):
+        return None
     found = next((bounds for prefix, bounds in RANGES.items() if name.startswith(prefix)), None)
     try:
         return None if found is None else found(node)

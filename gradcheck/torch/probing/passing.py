@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Unpack
 
@@ -21,15 +21,16 @@ from gradcheck.probing.evidence import Evidence
 from gradcheck.torch.graph import Graph, nodes
 from gradcheck.torch.layers import Layer, is_finite
 from gradcheck.torch.modules import all_parameters, walked
-from gradcheck.torch.probing.attention import judge_attention
+from gradcheck.torch.probing.attention import judge_attention, note_single
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_cut
 from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.faults import find_faults
 from gradcheck.torch.probing.first_loss import look_at
 from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss_value import loss_of
-from gradcheck.torch.probing.losses import ForwardResult, LossFunction, find_squashed_twice, loss_and_targets
+from gradcheck.torch.probing.losses import ForwardResult, LossFunction, loss_and_targets
 from gradcheck.torch.probing.lost import find_trained, ungraded, without_gradient, without_idle, without_led_to
 from gradcheck.torch.probing.measuring import (
     Gradients,
@@ -42,18 +43,18 @@ from gradcheck.torch.probing.measuring import (
     weight_gradient_norm,
 )
 from gradcheck.torch.probing.memory import judge_memory, note_long
-from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples, find_negated
+from gradcheck.torch.probing.mixing import suspect_mixing
 from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_origins
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences, rank_of_sums
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.sampling import draws_watched
 from gradcheck.torch.probing.saturation import Saturated, find_saturated
-from gradcheck.torch.probing.sequence_faults import find_swapped_axes, judge_states
+from gradcheck.torch.probing.sequence_faults import judge_states
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.tokens import judge_tokens
-from gradcheck.torch.probing.unregistered import find_unregistered
 from gradcheck.torch.probing.untrained import find_untrained
 from gradcheck.torch.probing.values import Values, rms_of_inputs, values_of
 
@@ -71,7 +72,10 @@ class ModelPass(Evidence):
     values: Values
     saturated: Saturated | None = None  # what may shut the loss off from the read-out
     apart: frozenset[str] = frozenset()  # modules that no gradient reaches, and that lead to no output either
+    single: frozenset[str] = frozenset()  # layers that matter only to how a single token is weighed
     calls: int = 0  # of layers
+    mixed: tuple[Cause, ...] = ()  # what makes it likely that examples are mixed up
+    draws: bool = False  # distributions of trained parameters are drawn from with sample()
 
     @property
     def ill_layers(self) -> list[int]:
@@ -133,14 +137,18 @@ def _pass(
 ) -> ModelPass:
     """Pass a copy of a batch, given with its floats."""
     batch, given = copied[0], not any(leaf.requires_grad for leaf in copied[1])
-    with recorded as record, autocast(model, precision), checkpoints_opened(record, inputs_as_given=given):
+    with (
+        recorded as record, autocast(model, precision), checkpoints_opened(record, inputs_as_given=given),
+        draws_watched() as draws,
+    ):  # fmt: skip
         output = _forward(model, batch, record)
         route = route_of(record, model)
         chosen, targets = loss_and_targets(loss, output, batch.targets, generator)
         value, route = loss_of(chosen, output, targets, route, record)
     with walked(model):
         result = ForwardResult(chosen, output, targets, value)
-        return _measure(model, copied, result, route, precision, others, record)
+        found = _measure(model, copied, result, route, precision, others, record)
+    return replace(found, draws=bool(draws.drawn) and not draws.scored)
 
 
 def _measure(
@@ -156,8 +164,9 @@ def _measure(
     (batch, leaves), (chosen, output, targets, value) = copied, result
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
-    of_loss = () if record.brief else _faults(model, result, route, graph, batch, record)
     values = values_of(chosen.name, output, value)
+    of_loss = () if record.brief else find_faults(model, result, route, graph, batch, values)
+    mixed = () if record.brief or value is None else suspect_mixing(record, graph, output, targets, batch.examples)
     at_loss = look_at(chosen, output, targets, value, record, route.end.node)
     saturated = find_saturated(value, route.end.node)
     gradients, closed, shift = Gradients(), None, 0
@@ -185,24 +194,9 @@ def _measure(
         trained=find_trained(model, norms), closed=closed, cut=why_cut(record, layers, flow.obstacle),
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
-        saturated=saturated, apart=apart, calls=len(record.calls),
+        saturated=saturated, apart=apart, calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
         outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
-
-
-def _faults(
-    model: nn.Module, result: ForwardResult, route: Route, graph: Graph, batch: Batch, record: Recording
-) -> tuple[Cause, ...]:
-    """Return what is wrong with the output, or between it and the loss, while the graph still has its values."""
-    chosen, output, targets, value = result
-    return (
-        *find_unregistered(model, output),
-        *find_squashed_twice(chosen, output, value),
-        *find_mismatch(output, targets, value, route.end.node, drawn=batch.targets is None and targets is not None),
-        *find_mixed_examples(model, output, value, graph, batch.examples),
-        *find_swapped_axes(record, output, targets, batch.examples),
-        *find_negated(value),
-    )
 
 
 def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
@@ -275,7 +269,8 @@ def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], loo
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
     memory = judge_memory(() if record.brief else find_recurrences(record, gradients), places)
     memory = memory.beside(judge_states(record, places)).beside(note_long(find_long(record), places))
-    looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), judge_attention(looks.attention)
+    attention = judge_attention(looks.attention).beside(note_single(looks.single))
+    looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), attention
     return reduce(ModelParts.beside, looked, find_starved(record.starved).beside(memory))
 
 

@@ -27,11 +27,13 @@ from gradcheck.torch.probing.lost import (
     without_changed,
     without_led_to,
 )
+from gradcheck.torch.probing.mixing import confirmed, influence_of
 from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.origins import find_functional_dropout
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
+from gradcheck.torch.probing.sampling import draws_watched, find_sampled
 from gradcheck.torch.probing.saturation import Middle, cause_of
 from gradcheck.torch.probing.state import held, seed_all
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
@@ -91,7 +93,7 @@ def look_again(found: ModelPass, again: Again) -> ModelPass:
     if found.untrained is not None and found.untrained.code in NO_LAYER:
         return found
     questions = (_why_nonfinite,) if _is_nonfinite(found) else (
-        _what_is_lost, _what_drops, _what_is_saturated, _what_is_rounding,
+        _what_is_lost, _what_drops, _what_is_saturated, _what_is_rounding, _what_is_mixed, _what_is_sampled,
     )  # fmt: skip
     for question in questions:
         with suppress(*UNWATCHED):
@@ -203,6 +205,23 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
         return found
     with held(again.model):
         return replace(found, rounding=find_rounding(tiny, found.gradients, again.loss_value))
+
+
+def _what_is_mixed(found: ModelPass, again: Again) -> ModelPass:
+    if not found.mixed:
+        return found
+    seed_all(again.seed)
+    with autocast(again.model, again.precision):
+        mixed = tuple(confirmed(found.mixed, influence_of(again.model, again.batch)))
+    return replace(found, of_loss=(*mixed, *found.of_loss))
+
+
+def _what_is_sampled(found: ModelPass, again: Again) -> ModelPass:
+    if not found.draws or found.untrained or found.closed:
+        return found
+    with recording(again.model) as record, draws_watched(with_gradient=True) as draws:
+        value = again.run(record)[1]
+        return replace(found, of_loss=(*find_sampled(draws, record, value), *found.of_loss))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:

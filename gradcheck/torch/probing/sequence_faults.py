@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.layers import is_zero, main_tensor
 from gradcheck.torch.probing.hooks import Call, Recording, states_of
 from gradcheck.torch.probing.parts import ModelParts
 from gradcheck.torch.probing.sequences import several
@@ -17,22 +17,32 @@ STEPS = 3
 
 
 def judge_states(record: Recording, layers: Mapping[str, int]) -> ModelParts:
-    """Return which recurrences get a state without a graph at each step, given the numbers of layers by name."""
-    causes = tuple(
-        Cause(
-            "state-detached", (layers[layer.name],) * 2 if layer.name in layers else None, len(record.of(layer)),
-            details={"name": layer.name},
-        )
-        for layer in record.layers()
-        if isinstance(layer.module, nn.RNNCellBase | nn.RNNBase) and _is_cut_throughout(record.of(layer))
-    )  # fmt: skip
-    return ModelParts("vanishing" if causes else None, causes)
+    """Return which recurrences get a state without a graph at each step, or none, given layers' numbers by name."""
+    causes = []
+    for layer in record.layers():
+        calls = record.of(layer)
+        if isinstance(layer.module, nn.RNNCellBase | nn.RNNBase) and len(calls) >= STEPS:
+            code = "state-detached" if _is_cut_throughout(calls) else "state-not-passed"
+            if code == "state-detached" or all(map(_starts_anew, calls)):
+                place = (layers[layer.name],) * 2 if layer.name in layers else None
+                causes.append(Cause(code, place, len(calls), details={"name": layer.name}))
+    return ModelParts("vanishing" if causes else None, tuple(causes))
+
+
+def _starts_anew(call: Call) -> bool:
+    """Whether a call has a single step and no state, so that a recurrent weight has nothing to act on."""
+    module, given = call.layer.module, call.inputs[0] if call.inputs else None
+    if isinstance(module, nn.RNNBase):
+        if not isinstance(given, Tensor) or given.shape[1 if module.batch_first and given.dim() == 3 else 0] != 1:
+            return False
+        if module.bidirectional:
+            return False
+    state = _given(call)
+    return state is None or (not state.requires_grad and is_zero(state))
 
 
 def _is_cut_throughout(calls: Sequence[Call]) -> bool:
     """Whether each call gets what the one before left, without its graph."""
-    if len(calls) < STEPS:
-        return False
     pairs = ((_left(before), _given(after)) for before, after in pairwise(calls))
     return all(
         left is not None and given is not None and left.requires_grad and not given.requires_grad
@@ -61,10 +71,13 @@ def find_swapped_axes(record: Recording, output: object, targets: object, exampl
         return
     if not len(tensor) == examples == (targets.shape[0] if targets.dim() else 0):
         return
+    width = tensor.shape[1] if targets.dim() == 2 else 0  # (steps, examples), a number for each step of each example
     for call in record.calls:
         given = call.inputs[0] if call.inputs else None
         if not isinstance(call.layer.module, nn.RNNBase) or call.layer.module.batch_first:
             continue
-        if isinstance(given, Tensor) and given.dim() == 3 and given.shape[0] == examples != given.shape[1] > 1:
+        if not isinstance(given, Tensor) or given.dim() != 3 or given.shape[0] != examples:
+            continue
+        if given.shape[1] not in (1, examples, width):
             yield Cause("axes-swapped", None, examples, given.shape[1], {"name": call.layer.name})
             return

@@ -18,7 +18,7 @@ from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.gates import gated_layers, has_small_gates, may_be_shut, opened, zero_weights
 from gradcheck.torch.probing.glance import glance
-from gradcheck.torch.probing.idle import find_idle, find_waking
+from gradcheck.torch.probing.idle import find_alike, find_idle, find_waking
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.losses import LossFunction
@@ -86,7 +86,8 @@ class ModelSubject:
         precision, self.idle = self.precision, frozenset()
         while True:
             found = self._measure(batch, number, precision)
-            if idle := find_idle(found, self.again(number)) | self._waking(found, batch, number):
+            again = self.again(number)
+            if idle := find_idle(found, again) | find_alike(found, again) | self._waking(found, batch, number):
                 self.idle = idle
                 found = self._measure(batch, number, precision)
             overflows = not found.flow.obstacle and bool(found.flow.nonfinite.any())
@@ -122,11 +123,13 @@ class ModelSubject:
         """Pass a batch; where weights at zero shut layers off, once more after training has opened them."""
         brief, gated = self.once and may_be_shut(self.model), has_small_gates(self.model)
         found = self._pass(batch, number, precision, brief=brief)
-        closed = found.closed or found.cut or found.untrained or found.flow.obstacle or dead_layers(found.flow)
+        closed = found.closed or found.cut or found.untrained or found.flow.obstacle
         if closed or not silent_layers(found.flow) or not zero_weights(self.model):
             return replace(self._pass(batch, number, precision) if brief else found, gated=gated)
         with opened(self.lesson(batch, found.shift), found.gradients) as gates:
             again = self._pass(batch, number, precision)
+        if dead_layers(found.flow) and dead_layers(again.flow):  # they aren't dead because zeros are all they are given
+            return replace(self._pass(batch, number, precision) if brief else found, gated=gated)
         output = again.flow.output._replace(loss=found.at_loss.first.value)
         flow = replace(again.flow, output=output, gated=gated_layers(found.flow, again.flow, gates))
         return replace(

@@ -26,8 +26,11 @@ SCALES = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "SumBackward", "V
 FACTORS = ("MulBackward", "DivBackward", "Neg", "MeanBackward", "View", "Squeeze", "ToCopy", "Clone")
 
 
-def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
-    """Return the terms of a loss that is a sum of single numbers; none where it isn't one."""
+def find_terms(value: Tensor, record: Recording, main: Node = None) -> tuple[Term, ...]:
+    """Return the terms of a loss that is a sum of single numbers; none where it isn't one.
+
+    `main` is the node of the model's main output.
+    """
     edges = [edge for edge in _summands(value.grad_fn) if edge.node is not None]
     if not 1 < len(edges) <= MOST:
         return ()
@@ -36,7 +39,7 @@ def find_terms(value: Tensor, record: Recording) -> tuple[Term, ...]:
         if any(seed.numel() != 1 for seed in seeds):
             return ()
         factors = [_factor(value, edge) for edge in edges]
-        return tuple(_measured(edges, seeds, factors, record))
+        return tuple(_measured(edges, seeds, factors, record, main))
     except (RuntimeError, TypeError, AttributeError):  # checkpoints; before PyTorch 2.5 a gradient starts at no edge
         return ()
 
@@ -79,21 +82,22 @@ def _factor(value: Tensor, edge: GradientEdge) -> float:
 
 
 def _measured(
-    edges: Sequence[GradientEdge], seeds: Sequence[Tensor], factors: Sequence[float], record: Recording
+    edges: Sequence[GradientEdge], seeds: Sequence[Tensor], factors: Sequence[float], record: Recording, main: Node
 ) -> Iterator[Term]:
     reach = [set(nodes([edge.node])) for edge in edges]
     trained = [{node.variable for node in one if hasattr(node, "variable")} for one in reach]
     layers = record.layers()
     used = [[layer for layer in layers if any(call.node in one for call in record.of(layer))] for one in reach]
     shared = [layer for layer in layers if all(set(layer.matrices) & one for one in trained)]
-    names = list(_names(used))
-    for name, edge, seed, factor, parameters in zip(names, edges, seeds, factors, trained, strict=True):
+    names, through = list(_names(used)), [main in one for one in reach]
+    of_each = zip(names, edges, seeds, factors, trained, through, strict=True)
+    for name, edge, seed, factor, parameters, is_main in of_each:
         weights = [one for one in shared[-1].matrices if one in parameters] if shared else []
         norm = _norm(edge, seed, weights)
         silent = norm == -math.inf or math.isnan(norm)
         trains = not silent or _norm(edge, seed, [one for one in parameters if one.requires_grad]) != -math.inf
         of_derivatives = any("BackwardBackward" in node.name() for node in nodes([edge.node]))
-        yield Term(name, norm, trains, of_derivatives, factor)
+        yield Term(name, norm, trains, of_derivatives, factor, alone=is_main and sum(through) == 1)
 
 
 def _names(used: Sequence[Sequence[Layer]]) -> Iterator[str]:

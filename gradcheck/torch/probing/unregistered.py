@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
-from gradcheck.torch.graph import nodes
+from gradcheck.torch.graph import Graph, nodes
 from gradcheck.torch.modules import all_buffers, all_parameters, named_modules, named_parameters
 from gradcheck.torch.probing.lost import as_plain
 from gradcheck.torch.probing.tracing import floats
@@ -49,13 +49,22 @@ def _leaves(value: object, path: str, deep: int) -> Iterator[tuple[str, Tensor]]
             yield from _leaves(one, f"{path}[{key!r}]", deep - 1)
 
 
-def find_unregistered(model: nn.Module, output: object) -> Iterator[Cause]:
+def find_unregistered(model: nn.Module, output: object, graph: Graph) -> Iterator[Cause]:
     """Yield what the output depends on and no optimizer made of ``parameters()`` trains."""
-    apart = kept_apart(model)
-    if not apart:
+    apart, strange = kept_apart(model), _strangers(model, graph)
+    if not apart and not strange:
         return
     roots = [one.grad_fn for one in floats(as_plain(output)) if one.grad_fn is not None]
     used = {node.variable for node in nodes(roots) if hasattr(node, "variable")}
     names = tuple(name for tensor, name in apart.items() if tensor in used)
     if names:
         yield Cause("unregistered", None, len(names), details={"names": names})
+    elif made := tuple("x".join(map(str, one.shape)) for one in strange if one in used):
+        yield Cause("unregistered", None, len(made), details={"names": made, "strange": True})
+
+
+def _strangers(model: nn.Module, graph: Graph) -> list[nn.Parameter]:
+    """Return the parameters that a loss depends on and that are none of the model's, by whatever path."""
+    known = {*all_parameters(model), *all_buffers(model)}
+    leaves = [node.variable for node in graph.names if hasattr(node, "variable")]
+    return [one for one in leaves if isinstance(one, nn.Parameter) and one.requires_grad and one not in known]

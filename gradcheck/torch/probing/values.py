@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradcheck.probing.first_loss import FAR_TOO_LARGE
 from gradcheck.spec.probing import LOSSES
-from gradcheck.torch.graph import Node
+from gradcheck.torch.graph import Node, is_derivative
 from gradcheck.torch.layers import EMBEDDINGS, is_finite, main_tensor
 from gradcheck.torch.probing.hooks import Recording
 
@@ -83,7 +83,7 @@ def _deciding(node: Node | None) -> list[Node]:
 
 def _side(node: Node | None, sides: Mapping[Node, int]) -> int:
     """Return on which side of zero a node's result lies, by those of its inputs."""
-    if node is None:
+    if node is None or is_derivative(node.name()):
         return 0
     name, inputs = node.name(), [sides[one] for one in _deciding(node)]
     if name.startswith(FROM_ZERO):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.logs.findings.causes import advice_on
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 from gradcheck.logs.findings.sentences import sentence
 
@@ -77,6 +78,37 @@ def test_three_rows_are_a_start(rows, found, layered):
 def test_three_layers_have_a_first_and_a_last(layers, found, layered):
     assert bool(find_vanishing(layered(-5, *[0] * (layers - 1)))) is found
     assert bool(find_vanishing(layered(-5, *[0] * (layers - 1), np.full(100, np.nan)))) is found
+
+
+@pytest.mark.parametrize(
+    ("levels", "between"),
+    [
+        (-5, (0, 99)),
+        (steps((-5, 60), (0, 40)), (0, 59)),
+        (steps((-5, 60), (0, 20), (-5, 1), (0, 19)), (0, 59)),  # one row alone is chance
+        (steps((0, 2), (-5, 98)), (2, 99)),
+        (steps((0, 1), (-2.9, 1), (-5, 58), (0, 40)), (2, 59)),
+    ],
+)
+def test_it_begins_and_ends_where_layers_are_lost(levels, between, layered):
+    (one,) = find_vanishing(layered(levels, 0, 0, 0))
+    assert (one.first_step, one.last_step) == between
+
+
+def test_where_the_first_rows_are_ordinary_the_steps_are_to_blame_and_not_the_initialisation(layered):
+    later, always = (find_vanishing(layered(levels, 0, 0, 0))[0] for levels in (steps((0, 2), (-5, 98)), -5))
+    assert later.numbers["ordinary_until"] == 1
+    assert "up to step 1 none of them did" in sentence(later)
+    assert "learning rate 3 to 10 times lower" in advice_on(later.kind, later.signs)[0]
+    assert "--rate" in advice_on(later.kind, later.signs)[1]
+    assert not any("initialisation or activation" in line for line in advice_on(later.kind, later.signs))
+    assert "initialisation or activation" in advice_on(always.kind, always.signs)[0]
+    assert "ordinary_until" not in always.numbers
+
+
+def test_rows_without_a_norm_of_each_layer_are_not_ordinary_ones(layered):
+    (one,) = find_vanishing(layered(steps((np.nan, 2), (-5, 98)), 0, 0, 0))
+    assert (one.first_step, one.signs) == (2, ())
 
 
 # ---- in the course of training

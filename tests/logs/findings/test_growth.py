@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.logs.findings.causes import advice_on
 from gradcheck.logs.findings.growth import find_exploding, find_growth
 from gradcheck.logs.findings.sentences import sentence
 from gradcheck.logs.findings.spikes import find_spikes
@@ -163,3 +164,19 @@ def test_growth_after_rounding_is_growth(found):
     losses = [1e-9, 2e-9, *[0.5] * 40, *(0.5 * 1.5**at for at in range(30))]
     kinds = {one.kind for one in found([{"step": step, "loss": float(one)} for step, one in enumerate(losses)])}
     assert "exploding" in kinds
+
+
+@pytest.mark.parametrize(
+    ("onset", "every", "offset", "soon"), [(3, 1, 0, True), (40, 1, 0, False), (3, 100, 0, False), (3, 1, 500, False)]
+)
+def test_growth_right_after_the_start_is_told_to_start_anew_and_no_checkpoint_is_named(
+    onset, every, offset, soon, found
+):
+    norms = np.exp(0.1 * np.random.default_rng(0).standard_normal(60)) * 1.6 ** np.maximum(0, np.arange(60) - onset)
+    rows = [
+        {"step": offset + every * at, "loss": 2 + at / 20, "grad_norm": float(norm)} for at, norm in enumerate(norms)
+    ]
+    one = found(rows)[0]
+    advice = " ".join(advice_on(one.kind, one.signs))
+    assert one.kind == "exploding"
+    assert ("start anew with a learning rate" in advice, "go back to a checkpoint" in advice) == (soon, not soon)

@@ -37,6 +37,22 @@ def test_a_loss_at_the_logarithm_of_a_number_of_classes_is_a_guess_among_them(cl
     assert f"ln({classes:,})" in sentence(one)
 
 
+def wandering(early, late=0.0, rows=60):
+    """Return the losses of a guess whose first quarter wanders to and fro, and whose last tenth is lower."""
+    times = np.arange(rows) / rows
+    return noisy(np.log(10), 0.005, rows) + early * np.sin(25 * times) * (times < 0.25) - late * (times > 0.9)
+
+
+@pytest.mark.parametrize(("early", "late", "is_found"), [(0.02, 0, True), (0.06, 0, False), (0.02, 0.03, False)])
+def test_a_guess_may_wander_at_first_if_it_is_no_lower_at_the_end(early, late, is_found, found):
+    assert ("not-learning" in kinds(found(rows(wandering(early, late))))) is is_found
+
+
+def test_nothing_else_than_a_guess_from_the_first_rows_on_may_wander(found):
+    assert found(rows(wandering(0.02) + 0.05)) == []
+    assert found([row | {"step": row["step"] + 5000} for row in rows(wandering(0.02))]) == []
+
+
 def test_a_quiet_loss_that_never_moves_is_not_learning_at_any_level(found):
     (one,) = found(rows(noisy(5.35, 0.03)))
     assert one.kind == "not-learning"

@@ -19,10 +19,11 @@ from gradcheck.render.page import Page
 from gradcheck.render.style import LOG_STYLES
 
 
-def finding(kind="exploding", layers=("fc1", "fc2"), first_step=120, last_step=200, message="it grows"):
+def finding(kind="exploding", layers=("fc1", "fc2"), first_step=120, last_step=200, message="it grows", numbers=None):
     return LogFinding(
         kind=kind, severity=FINDING_KINDS[kind].severity, message=message, first_step=first_step, last_step=last_step,
-        layer=layers[0] if layers else None, layers=layers, numbers={}, advice=advice_on(kind),
+        layer=layers[0] if layers else None, layers=layers, numbers=numbers or {},
+        advice=advice_on(kind),
     )  # fmt: skip
 
 
@@ -111,6 +112,13 @@ def test_a_log_without_numbers_has_no_curves():
 def test_the_next_command_quotes_the_file():
     assert next_command(report(file="two words.csv")) == "gradcheck diagnose 'two words.csv' --fail-on any"
     assert "clip-demo" in next_command(report(file="-"))
+
+
+def test_a_gradient_that_vanishes_after_ordinary_steps_needs_another_rate_and_no_other_activation():
+    later, always = (finding("vanishing", numbers=numbers) for numbers in ({"ordinary_until": 0.0}, {}))
+    assert next_command(report(later)).startswith("gradcheck probe ")
+    assert next_command(report(later)).endswith(" --rate")
+    assert next_command(report(always)).startswith("gradcheck compare --activation")
 
 
 @pytest.mark.parametrize("kind", ["nonfinite", "not-learning"])

@@ -32,3 +32,8 @@ def test_a_function_that_gives_no_batch_is_an_error_in_one_line(batch, said):
 def test_nothing_in_place_of_a_batch_is_said():
     with pytest.raises(GradcheckError, match="is None"):
         Batches(None)
+
+
+def test_lists_and_tuples_within_a_batch_stay_what_they_are():
+    batch = Batches({"shapes": [[(1, 4, 4)]], "sizes": (2, [3])}).take(0)
+    assert batch.keywords == {"shapes": [[(1, 4, 4)]], "sizes": (2, [3])}

@@ -86,6 +86,13 @@ def test_a_loss_of_ones_own_that_starts_beyond_all_bounds_explodes():
     assert (report.verdict.status, codes(report)[0]) == ("exploding", "starts-far")
 
 
+@pytest.mark.parametrize(("scale", "status"), [(1e-6, "exploding"), (1e-2, "healthy"), (1.0, "healthy")])
+def test_targets_of_another_order_than_the_outputs_are_far_off(scale, status):
+    report = probe(perceptron(1), (torch.randn(32, 20), scale * torch.randn(32, 1)), "mean-square")
+    assert report.verdict.status == status
+    assert ("starts-far" in codes(report)) == (status == "exploding")
+
+
 def test_a_loss_that_is_summed_over_many_outputs_is_not_far():
     def summed(output, targets):
         return ((output - targets).square() * 1e3).sum()

@@ -160,3 +160,63 @@ def test_a_layer_whose_term_of_the_loss_is_below_its_floor_may_wake_as_the_other
         return (output[0] - targets).square().mean() + output[1].clamp(min=floor)
 
     assert probe(model, (x, 3 * x), loss).verdict.status == status
+
+
+class Attentive(nn.Module):
+    """Attention over all tokens, or over the one that each of them is given; the blocks' queries see a mean of it."""
+
+    def __init__(self, tokens=6, width=32, depth=2):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.ModuleList(nn.Linear(width, width) for _ in range(4)) for _ in range(depth))
+        self.place, self.head, self.tokens = nn.Parameter(torch.randn(tokens, width)), nn.Linear(width, 5), tokens
+
+    def forward(self, x, condition=None):
+        x = x[:, None].expand(-1, self.tokens, -1)
+        for query, key, value, out in self.blocks:
+            y = x if condition is None else condition[:, None]
+            weights = torch.softmax(query(x) @ key(y).mT / x.shape[-1] ** 0.5, -1)
+            x = torch.tanh(x + self.place + out(weights @ value(y)))
+        return self.head(x.mean(1))
+
+
+def values(report, code):
+    """Return the values of the causes with a code."""
+    return [cause.value for cause in report.verdict.causes if cause.code == code]
+
+
+def test_queries_and_keys_over_a_single_token_are_left_aside_and_named():
+    batch = (torch.randn(32, 32), torch.randn(32, 32)), torch.arange(32) % 5
+    report = probe(Attentive(), batch)
+    assert report.verdict.status == "healthy"
+    assert values(report, "single-token") == [4]
+    assert not values(probe(Attentive(), (batch[0][0], batch[1])), "single-token")
+
+
+def test_queries_over_tokens_that_are_still_alike_are_left_aside_where_those_of_later_blocks_learn():
+    batch = torch.randn(32, 32), torch.arange(32) % 5
+    alike = Attentive()
+    report = probe(alike, batch)
+    assert (report.verdict.status, "blocks.0.0" in [layer.name for layer in report.layers]) == ("healthy", False)
+    assert "blocks.1.0" in [layer.name for layer in report.layers]
+
+
+class Squeezed(nn.Module):
+    """A branch that ends in a norm whose scale is zero at first, and a gate of what it gives."""
+
+    def __init__(self, *, scale=0.0, bias=0.0):
+        super().__init__()
+        self.first, self.branch, self.norm = nn.Linear(16, 32), nn.Linear(32, 32), nn.BatchNorm1d(32)
+        self.squeeze, self.gate, self.head = nn.Linear(32, 8), nn.Linear(8, 32), nn.Linear(32, 5)
+        nn.init.constant_(self.norm.weight, scale)
+        nn.init.constant_(self.squeeze.bias, bias)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x))
+        branch = self.norm(self.branch(x))
+        return self.head(x + branch * self.gate(torch.relu(self.squeeze(branch))).sigmoid())
+
+
+@pytest.mark.parametrize(("scale", "bias", "status"), [(0.0, 0.0, "healthy"), (0.0, -9.0, "dead"), (1.0, -9.0, "dead")])
+def test_units_that_are_given_zeros_until_a_norm_has_learnt_are_not_dead(scale, bias, status):
+    batch = torch.randn(32, 16), torch.arange(32) % 5
+    assert probe(Squeezed(scale=scale, bias=bias), batch).verdict.status == status

@@ -20,9 +20,28 @@ CLASSES = torch.arange(32) % 4
 
 def codes(targets, loss=None, *end, units=1):
     model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, units), *end)
-    report = probe(model, (INPUTS, targets), loss)
-    assert report.verdict.status == "healthy"
+    report = probe(model, (INPUTS, targets), loss, trial=False)
     return [cause.code for cause in report.verdict.causes if cause.code not in ("span", "rank", "first-loss")]
+
+
+def status(targets, loss=None, *end, units=1):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, units), *end)
+    return probe(model, (INPUTS, targets), loss).verdict.status
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_a_fault_of_the_loss_is_the_verdict_where_the_batch_can_not_be_learnt_with_it():
+    assert status(NUMBERS[:, 0], functional.mse_loss) == "not-learning"
+    assert status(NUMBERS - 3, functional.mse_loss, nn.ReLU()) == "not-learning"
+    assert status((NUMBERS > 0).float(), functional.binary_cross_entropy_with_logits, nn.Sigmoid()) == "not-learning"
+    assert status(NUMBERS, functional.mse_loss) == "healthy"
+
+
+def test_a_fault_that_lets_the_batch_be_learnt_is_a_remark():
+    targets = NUMBERS + 0.55  # a fifth of them is out of reach
+    assert "out-of-reach" in codes(targets, functional.mse_loss, nn.ReLU())
+    assert status(targets, functional.mse_loss, nn.ReLU()) == "healthy"
 
 
 def square(output, targets):

@@ -70,3 +70,38 @@ def test_a_loss_that_hardly_depends_on_any_layer_is_vanishing_as_training_confir
     verdict = probe(Tempered(log_scale), (torch.randn(32, 16), torch.arange(32)), "cross-entropy").verdict
     assert verdict.status == status
     assert ("trial-fails" in [cause.code for cause in verdict.causes]) == (status == "vanishing")
+
+
+class Jacobian(nn.Module):
+    """Returns its outputs, and the size of their Jacobian."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 4))
+
+    def forward(self, x):
+        return self.net(x), torch.func.vmap(torch.func.jacrev(self.net))(x).square().mean()
+
+
+class InnerStep(nn.Module):
+    """Takes a step of its head on other examples before it answers, as in meta-learning."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Sequential(nn.Linear(8, 32), nn.ReLU()), nn.Parameter(torch.randn(4, 32) / 6)
+
+    def forward(self, x, y, asked):
+        loss = nn.functional.cross_entropy(self.body(x) @ self.head.T, y)
+        (step,) = torch.autograd.grad(loss, self.head, create_graph=True)
+        return self.body(asked) @ (self.head - 0.1 * step).T
+
+
+def test_layers_that_run_within_the_transforms_of_torch_func_are_measured():
+    batch = torch.randn(32, 8), torch.arange(32) % 4
+    report = probe(Jacobian(), batch, lambda output, y: nn.functional.cross_entropy(output[0], y) + output[1])
+    assert (report.verdict.status, [layer.name for layer in report.layers]) == ("healthy", ["net.0"])
+
+
+def test_the_derivative_of_a_loss_is_not_taken_for_a_loss():
+    x, y = torch.randn(32, 8), torch.arange(32) % 4
+    assert probe(InnerStep(), ((x, y, x), y)).verdict.status == "healthy"

@@ -84,3 +84,50 @@ def test_a_recurrence_over_steps_first_whose_answers_are_its_steps_is_not():
 
     batch = torch.randn(16, 10, 4), torch.randint(3, (16, 10))
     assert "axes-swapped" not in codes(probe(Tagger(batch_first=False), batch))
+
+
+class Rows(nn.Module):
+    """A recurrence along the rows of pictures, one of whose columns after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.GRU(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        examples, channels, height, width = x.shape
+        states, _ = self.rnn(x.permute(2, 0, 3, 1).reshape(height, examples * width, channels))
+        return self.head(states[-1].view(examples, width, 8).mean(1))
+
+
+def test_a_recurrence_along_as_many_rows_as_there_are_examples_is_not():
+    batch = torch.randn(16, 4, 16, 6), torch.arange(16) % 3
+    assert "axes-swapped" not in codes(probe(Rows(), batch))
+
+
+def test_nor_is_one_with_a_number_for_each_step_of_each_sequence():
+    class Filter(Reader):
+        def forward(self, x):
+            return self.head(self.rnn(x)[0])[:, :, 0]
+
+    assert "axes-swapped" not in codes(probe(Filter(batch_first=False), (torch.randn(16, 10, 4), torch.randn(16, 10))))
+
+
+class Calls(nn.Module):
+    """A recurrent module that is called for each step, and gets its state or doesn't."""
+
+    def __init__(self, passes):
+        super().__init__()
+        self.rnn, self.head, self.passes = nn.GRU(4, 16, batch_first=True), nn.Linear(16, 3), passes
+
+    def forward(self, x):
+        state = None
+        for step in range(x.shape[1]):
+            output, state = self.rnn(x[:, step : step + 1], state if self.passes else None)
+        return self.head(output[:, -1])
+
+
+def test_a_state_that_is_never_passed_on_is_named():
+    report = probe(Calls(passes=False), sequences())
+    assert (report.verdict.status, codes(report)[0]) == ("vanishing", "state-not-passed")
+    assert "rnn is called 10 times for a single step and without a state" in report.verdict.reasons[0]
+    assert "state-not-passed" not in codes(probe(Calls(passes=True), sequences()))

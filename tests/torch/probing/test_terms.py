@@ -139,3 +139,25 @@ def test_a_boundary_s_small_factor_is_not_meant_beside_an_equation_s_residual(so
 
     report = probe(Equation(), (torch.linspace(-1, 1, 16)[:, None], None), loss)
     assert ("term-drowned" in {cause.code for cause in report.verdict.causes}) == named
+
+
+class Coder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4)), nn.Linear(2, 8)
+
+    def forward(self, x):
+        mean, logarithm = self.encoder(x).chunk(2, 1)
+        return self.decoder(mean + (logarithm / 2).exp() * torch.randn_like(mean)), mean, logarithm
+
+
+def test_the_only_term_of_the_main_output_is_not_meant_to_be_small():
+    def loss(factor):
+        def both(output, _):
+            reconstructed = (output[0] - INPUTS).square().mean()
+            return reconstructed + factor * 0.5 * (output[1].square() + output[2].exp() - output[2] - 1).mean()
+
+        return [cause.code for cause in probe(Coder(), (INPUTS, torch.zeros(16)), both).verdict.causes]
+
+    assert "term-drowned" in loss(1e4)
+    assert "term-drowned" not in loss(1.0)

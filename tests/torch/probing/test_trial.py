@@ -322,3 +322,50 @@ def test_a_model_that_takes_derivatives_in_forward_is_tried_before_it_is_accused
         Slopes(), (x, x[:, :1]), lambda output, y: (output[0] - y).square().mean() + output[1].square().mean()
     )
     assert report.model.trial is not None
+
+
+def test_a_loss_that_the_model_returns_has_no_answers_to_be_held_against():
+    class Returns(nn.Module):
+        """Its loss may be negative as far as its graph shows."""
+
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Linear(16, 4)
+
+        def forward(self, x):
+            return {"loss": self.net(x).logsumexp(1).mean() - 1, "logits": self.net(x)}
+
+    assert all(map(math.isnan, lesson_of(Returns(), torch.randn(8, 16)).of_answers()))
+
+
+@pytest.mark.parametrize(("start", "goal"), [(200.0, 140.0), (2000.0, 1700.0), (1.0, -29.0), (-5.0, -305.0)], ids=str)
+def test_a_loss_that_starts_well_below_what_outputs_cost_has_a_goal_that_can_be_reached(start, goal):
+    class Falls:
+        """Outputs of size 1 change its loss by a thousand."""
+
+        def first(self):
+            return start
+
+        def of_answers(self):
+            return math.nan, 1000.0
+
+        def adam(self, _rate):
+            return nullcontext(lambda number: start)
+
+        def span(self):
+            return math.nan
+
+    assert hold_trial(Falls(), FirstLoss(), from_zero=False).goal == pytest.approx(goal)
+
+
+@pytest.mark.parametrize(("learns", "status"), [(True, "healthy"), (False, "exploding")])
+def test_inputs_as_large_as_log_spectra_are_borne_where_adam_learns_from_them(learns, status, models, monkeypatch):
+    found = hold_trial(lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10)), FirstLoss())
+    monkeypatch.setattr("gradcheck.probing.trying.hold_trial", lambda *_, **__: found._replace(learns=learns))
+    layers = nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)
+    for layer in layers[::2]:
+        nn.init.orthogonal_(layer.weight)
+    x = torch.randn(64, 16) - 8
+    report = probe(nn.Sequential(*layers), (x, x[:, :1].sin()))
+    code = "large-inputs" if learns else "inputs-explode"
+    assert (report.verdict.status, report.verdict.causes[0].code) == (status, code)

@@ -52,3 +52,15 @@ def test_a_model_all_of_whose_layers_are_in_a_list_is_refused_with_the_cure():
     model.head = nn.Identity()
     with pytest.raises(GradcheckError, match=r"keeps some in layers: make it an nn\.ModuleList"):
         probe(model, torch.randn(4, 8))
+
+
+def test_layers_that_forward_makes_are_named_by_their_shapes():
+    class Anew(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+
+        def forward(self, x):
+            return self.head(torch.tanh(nn.Linear(8, 6)(x)))
+
+    assert sorted(names(Anew()).removeprefix("parameters of ").split(", ")) == ["6", "6x8"]
