@@ -5,7 +5,7 @@ from itertools import chain, islice
 
 from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, HARMLESS, NOTE, WARNING
-from gradcheck.logs.findings.sentences import step_text
+from gradcheck.logs.findings.phrases import step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.text import heading, label, where
 from gradcheck.logs.what_was_read import LogRun

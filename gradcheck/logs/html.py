@@ -7,7 +7,7 @@ import numpy as np
 
 from gradcheck.logs.curves import LayerCurves
 from gradcheck.logs.findings.finding import NOTE
-from gradcheck.logs.findings.sentences import step_text
+from gradcheck.logs.findings.phrases import step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.series import Numbers, logarithms
 from gradcheck.logs.text import DECADES, heading, label, next_command, other_runs, taken, where

@@ -10,7 +10,7 @@ from gradcheck.logs.columns import BAR, Column
 from gradcheck.logs.console_unnamed import ASKED
 from gradcheck.logs.console_unnamed import NAME as UNNAMED
 from gradcheck.logs.findings.finding import NOTE, Finding
-from gradcheck.logs.findings.sentences import step_text
+from gradcheck.logs.findings.phrases import step_text
 from gradcheck.logs.series import Series
 from gradcheck.logs.words import is_an_error, is_bare_gradient, words
 

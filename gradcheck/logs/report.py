@@ -18,7 +18,8 @@ from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
-from gradcheck.logs.findings.sentences import sentence, step_text
+from gradcheck.logs.findings.phrases import step_text
+from gradcheck.logs.findings.sentences import sentence
 from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
 from gradcheck.logs.parting import Parting, parting

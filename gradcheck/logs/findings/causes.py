@@ -26,7 +26,7 @@ class Cause(NamedTuple):
     advice: str
     signs: tuple[str, ...] = ()  # keys of ``SIGNS``; any of them speaks for it
     only: bool = False  # not named without a sign
-    unless: str = ""  # a sign that speaks against it
+    unless: tuple[str, ...] = ()  # keys of ``SIGNS`` that speak against it
 
 
 #: What a log may show beside a finding.
@@ -42,6 +42,8 @@ SIGNS = {
     "scale-falls": "the loss scale falls where it begins",
     "scale-moves": "the loss scale changes: it is dynamic",
     "norm-grows": "the gradient's norm grows beside the loss",
+    "still": "the loss falls in its first rows, and hardly since",
+    "at-first": "only the first rows are huge",
     "swings": "the loss swings to and fro from the first rows on",
     "scale-at-minimum": "the loss scale has fallen as far as it goes",
     "scale-settles": "the loss scale comes down where it is, and fits then",
@@ -76,8 +78,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               True),
         Cause("it begins soon after the start, before any checkpoint: start anew with a learning rate 3 to 10 times "
               f"lower, or with a warm-up, and clip the global norm at {THRESHOLD}", ("ordinary-first",), True),
-        Cause(f"go back to a checkpoint from before, and clip the global norm at {THRESHOLD}", unless="ordinary-first"),
-        Cause("lower the learning rate, or lengthen its warm-up", unless="ordinary-first"),
+        Cause(f"go back to a checkpoint from before, and clip the global norm at {THRESHOLD}",
+              unless=("ordinary-first",)),
+        Cause("lower the learning rate, or lengthen its warm-up", unless=("ordinary-first",)),
         Cause("the learning rate was still rising there: lengthen the warm-up, or lower its peak",
               ("rate-rising",), True),
         Cause("clipping bounds a step, not its direction: here it did not help, so lower the learning rate",
@@ -99,13 +102,13 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               ("between-rows",), True),
         Cause("nothing: by such steps a dynamic loss scale finds how large it may be", ("scale-settles",), True),
         Cause("look for a division by zero, a logarithm of zero or an overflow in half precision where it begins",
-              unless="scale-settles"),
+              unless=("scale-settles",)),
         Cause("look at the batch where it begins: labels out of range, an empty sequence, a target of zero length",
-              ("steady-before", "one-row"), unless="scale-settles"),
+              ("steady-before", "one-row"), unless=("scale-settles",)),
         Cause("in half precision: scale the loss dynamically, or use bfloat16", ("half-precision",),
-              unless="scale-moves"),
+              unless=("scale-moves",)),
         Cause("in half precision: use bfloat16, which needs no loss scale; the dynamic one doesn't help here",
-              ("scale-moves",), True, unless="scale-settles"),
+              ("scale-moves",), True, unless=("scale-settles",)),
     ),
     "vanishing": (
         Cause("the first rows are ordinary, so that it isn't the initialisation: most likely steps are too large; "
@@ -114,7 +117,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("of a transformer whose norms come after its blocks: with the norms before them it takes a higher rate",
               ("ordinary-first",), True),
         Cause("change initialisation or activation, add normalisation or skip connections: gradcheck simulate "
-              "shows which of them helps", unless="ordinary-first"),
+              "shows which of them helps", unless=("ordinary-first",)),
     ),
     "collapsed": (
         Cause("the discriminator has won, and the generator gets no gradient: lower its learning rate, update it less "
@@ -148,7 +151,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "rises by design, and falls since: let it run", ("falls-since",), True),
         Cause("if this loss is there to fall, steps are too large from the first one on: start anew with a learning "
               "rate 3 to 10 times lower, or with a warm-up", ("from-the-start",), True),
-        Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise", unless="from-the-start"),
+        Cause("lower the learning rate by 3 to 10 times, from a checkpoint before the rise",
+              unless=("from-the-start",)),
         Cause(f"the gradient grows with the loss: clip its norm at {THRESHOLD}", ("norm-grows",), True),
         Cause("look whether gradients are set to zero in every step (optimizer.zero_grad()), and the sign of "
               "each part of the loss", ("not-zeroed",)),
@@ -161,14 +165,16 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("the gradients of these steps are as usual, so look at how the loss is logged: as a mean, some of whose "
               "steps are left out or counted twice (transformers: logging_nan_inf_filter=False), or with a part that "
               "isn't trained on", ("norm-quiet",), True),
-        Cause(f"clip the global norm at {THRESHOLD}", unless="norm-quiet"),
+        Cause(f"clip the global norm at {THRESHOLD}", unless=("norm-quiet",)),
         Cause("look at the batches of these steps"),
         Cause("clipping is at work already: what is logged is the norm before it; look at the loss for whether "
               "these steps did harm", ("clipped",), True),
     ),
     "huge": (
+        Cause("if inputs and targets are about 1, outputs of the untrained network are far too large: scale the last "
+              "layer's initial weights, and of residual branches each one's last, or normalise", ("at-first",), True),
         Cause("an explosion from before the log begins: look at earlier logs, and start from a checkpoint before "
-              "it"),
+              "it", unless=("at-first",)),
         Cause("inputs or targets in raw units (pixels of 0 to 255, prices): scale both to about 1"),
         Cause("a sum over the batch or the tokens in place of a mean: divide by their number"),
     ),
@@ -199,11 +205,15 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "or with less momentum", ("swings",), True),
         Cause("if the swing is as long as an epoch in rows, it may be that of the batches: shuffle them", ("swings",),
               True),
+        Cause("if it is as low as the task allows, more steps change nothing; if not, steps may be too large from the "
+              "first one on: start anew with a learning rate 3 to 10 times lower, or with a warm-up", ("still",), True),
+        Cause("pass a batch through the network as it is now (gradcheck probe): it names layers that pass nothing on",
+              ("still",), True),
         Cause("the learning rate is 0 in every row: look at the schedule", ("rate-zero",), True),
         Cause("a contrastive loss over so many negatives, or a self-distilled one over so many outputs, may stay there "
               "for the first epochs: let it run", ("queue",), True),
         Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small",
-              unless="swings"),
+              unless=("swings", "still")),
         Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "
               "with its labels", ("at-chance",), True),
         Cause("the loss does not change in any digit: the parameters are frozen, or not those that the optimizer "
@@ -219,7 +229,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "again"),
         Cause("look at what changed at this step: data, sequence length, weights of the loss's parts, the loss "
               "scale"),
-        Cause("log the gradient norm: it tells a step too large from other data", unless="norm-quiet"),
+        Cause("log the gradient norm: it tells a step too large from other data", unless=("norm-quiet",)),
     ),
     "zeros": (
         Cause("of a policy: all rewards of a group are alike, so that no advantage is left: take harder or "
@@ -278,7 +288,7 @@ def advice_on(
         The step at which a growth began, in words.
     """
     shown = set(signs)
-    fitting = (one for one in CAUSES[kind] if one.unless not in shown)
+    fitting = (one for one in CAUSES[kind] if not shown.intersection(one.unless))
     causes = [one for one in fitting if shown.intersection(one.signs) or not one.only]
     causes.sort(key=lambda one: not shown.intersection(one.signs))
     return tuple(one.advice.replace(THRESHOLD, threshold).replace(BEFORE, before) for one in causes[:MOST])

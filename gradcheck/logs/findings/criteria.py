@@ -9,7 +9,7 @@ from gradcheck.logs.findings.beside import with_norm
 from gradcheck.logs.findings.clamps import find_clamped
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
-from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, SEVERITIES, Finding
+from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.frozen import find_frozen
 from gradcheck.logs.findings.growth import find_exploding
 from gradcheck.logs.findings.losses import find_loss_jump, find_loss_rises, find_not_learning
@@ -29,7 +29,7 @@ from gradcheck.logs.findings.short import (
 from gradcheck.logs.findings.signed_losses import find_signed
 from gradcheck.logs.findings.signs import with_signs
 from gradcheck.logs.findings.spikes import find_spikes
-from gradcheck.logs.findings.starts import find_above_start, find_swinging
+from gradcheck.logs.findings.starts import find_above_start, find_far_start, find_still_after_fall, find_swinging
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
 from gradcheck.logs.series import Series
 
@@ -41,7 +41,7 @@ CRITERIA = (
     find_exploding, find_short_growth, find_short_jump, find_nonfinite, find_vanishing, find_collapsed, find_zeros,
     find_no_gradient, find_loss_rises, find_above_start, find_short_rise, find_dead, find_spikes, find_short_spike,
     find_huge, find_clamped, find_frozen, find_not_learning, find_short_guess, find_loss_jump, find_signed,
-    find_swinging,
+    find_swinging, find_still_after_fall, find_far_start,
     find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 
@@ -111,7 +111,7 @@ def _is_explained(one: Finding, found: list[Finding], series: Series) -> bool:
     causes: tuple[str, ...] = EXPLAINED_BY.get(one.kind, ())
     if one.kind == "collapsed":
         causes = ("nonfinite",) if one.details.get("zero_loss") else ("zeros",)
-    return any(other.kind in causes and not other.details.get("alone") for other in others)
+    return any(other.kind in causes and not (other.kind == "huge" and other.weight == NOTE) for other in others)
 
 
 def _before(one: Finding, error: Finding, series: Series) -> bool:

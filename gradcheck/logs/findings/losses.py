@@ -98,7 +98,7 @@ def find_not_learning(series: Series) -> list[Finding]:
     if not _is_flat(losses, level, noise, unit if classes else 0.0, WANDERS if wanders else FLAT):
         return []
     guessing = classes > 0 and known and (classes > 2 or quiet)
-    slow = quiet and is_from_the_beginning(series) and not _is_converging(series) and not _falls(losses, level)
+    slow = quiet and is_from_the_beginning(series) and not has_converging_norm(series) and not _falls(losses, level)
     if not guessing and not slow:
         return []
     moved = float(np.ptp(block_medians(losses, max(1, len(losses) // BLOCKS))))
@@ -145,12 +145,12 @@ def _is_flat(losses: Numbers, level: float, noise: float, unit: float, wander: f
 
 def _falls(losses: Numbers, level: float) -> bool:
     """Whether a loss surely falls along the whole log, if by little, and still in its second half."""
-    fall, error = _fall(losses)
-    later, later_error = _fall(losses[len(losses) // 2 :])
+    fall, error = line_fall(losses)
+    later, later_error = line_fall(losses[len(losses) // 2 :])
     return fall > max(SURE * level, DEVIATIONS * error) and later > later_error
 
 
-def _fall(losses: Numbers) -> tuple[float, float]:
+def line_fall(losses: Numbers) -> tuple[float, float]:
     """Return by how much a straight line through losses falls from end to end, and the standard error of that."""
     rows = np.arange(len(losses)) - (len(losses) - 1) / 2
     rest = losses - losses.mean()
@@ -166,7 +166,7 @@ def guessed_classes(level: float, tolerance: float) -> int:
     return nearest if abs(level - math.log(nearest)) <= tolerance else 0
 
 
-def _is_converging(series: Series) -> bool:
+def has_converging_norm(series: Series) -> bool:
     """Whether the norm falls, or is so far below the loss that there is nothing left to learn."""
     level = series.norm.level
     if len(level) < FEWEST:

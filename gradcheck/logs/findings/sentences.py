@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 
 from gradcheck.base.wording import as_percent
+from gradcheck.logs.findings import loss_sentences
 from gradcheck.logs.findings.finding import Finding
-from gradcheck.render.numbers import power, significant
+from gradcheck.logs.findings.phrases import counted, factor_text, step_text
+from gradcheck.render.numbers import significant
 
 #: Ratios below so many decades are ratios of an exact zero.
 NOTHING = -200.0
@@ -20,25 +22,6 @@ WORDS = {
 def sentence(found: Finding) -> str:
     """Return what, where and how much, in one line."""
     return SENTENCES[found.kind](found)
-
-
-def step_text(step: float | None) -> str:
-    """Return a step as people read it; an epoch may have decimals."""
-    if step is None:
-        return "-"
-    return f"{step:,.0f}" if float(step).is_integer() else f"{step:.6g}"
-
-
-def counted(number: int, what: str) -> str:
-    """Return ``1 layer``, ``2 layers``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def factor_text(decades: float) -> str:
-    """Return a factor of so many decades: ``30``, ``14,000``, ``4.0e+09``."""
-    if decades < 1:
-        return f"{10**decades:.3g}"
-    return power(decades) if decades >= 6 else f"{float(power(decades)):,.0f}"
 
 
 def _exploding(found: Finding) -> str:
@@ -188,60 +171,11 @@ def _never_clipped(found: Finding) -> str:
     return f"{threshold} is never reached; the largest norm is {found.numbers['largest_norm']:.3g}"
 
 
-def _loss_rises(found: Finding) -> str:
-    best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
-    if "from-the-start" in found.signs:
-        left = f"the loss leaves its first row, {best}, upwards"
-        highest, last = (found.numbers.get(name, 0.0) for name in ("highest", "last"))
-        since = f"; from {highest:.3g} on it falls, to {last:.3g}" if highest else ""
-        return f"{left}, and is no lower in the second half of the run: {end}{since}{_norm_grows(found)}"
-    between = f"between step {step_text(found.first_step)} and the end, for good"
-    return f"the loss rises from {best} to {end} {between}{_norm_grows(found)}"
-
-
-def _norm_grows(found: Finding) -> str:
-    """Return how much the norm grows beside the loss; empty if it doesn't."""
-    decades = found.numbers.get("log10_norm_growth")
-    return "" if decades is None else f"; the gradient norm grows {factor_text(decades)}-fold beside it"
-
-
-def _huge(found: Finding) -> str:
-    loss, norm = (significant(found.numbers.get(name, 0.0), 2) for name in ("loss", "norm"))
-    if found.details.get("alone"):
-        return f"a loss of {loss} from the first row on, and no better at the end"
-    return f"a loss of {loss} and a gradient norm of {norm} from the first row on, and no better at the end"
-
-
 def _not_zeroed(found: Finding) -> str:
     if "power" in found.numbers:
         return "from the first step on the norm grows as the number of steps does: as that of all gradients' sum does"
     share = as_percent(found.numbers["share"])
     return f"in {share} of the recorded steps backward() began with the gradients of the step before still there"
-
-
-def _not_learning(found: Finding) -> str:
-    if "swings" in found.signs:
-        low, high = (significant(found.numbers[name], 3) for name in ("low", "high"))
-        once = f"to and fro in {int(found.numbers['rows'])} rows"
-        return f"the loss swings between {low} and {high}, {once}, and is no lower at the end"
-    level, classes = significant(found.numbers["level"], 4), int(found.numbers.get("classes", 0))
-    since = "in the whole log" if found.details.get("whole", True) else f"from step {step_text(found.first_step)} on"
-    if "least" in found.numbers:
-        sign = "" if found.numbers["level"] > 0 else "minus "
-        part = "" if found.numbers["share"] == 1 else f"{as_percent(found.numbers['share'])} of "
-        clamp = f"{part}−ln({found.numbers['least']:.3g}), where a logarithm is clamped ({found.details['what']})"
-        return f"the {found.details['name']} stays at {level} {since}: {sign}{clamp}; outputs are saturated"
-    guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
-    if found.details.get("rounded"):
-        guess = f", as far as it is printed ln({classes:,}): if there are {classes:,} classes, that is a guess"
-    return f"the loss stays at {level} {since}{guess}"
-
-
-def _loss_jump(found: Finding) -> str:
-    before, after, end = (significant(found.numbers[name], 3) for name in ("before", "after", "end"))
-    learnt = ", falling: as new data are learnt" if found.severity else ""
-    jump = f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}"
-    return f"{jump}, and is at {end} in the end{learnt}{_norm_grows(found)}"
 
 
 def _zero_gradients(found: Finding) -> str:
@@ -286,11 +220,11 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     "always-clipped": _always_clipped,
     "update-ratio": _update_ratio,
     "never-clipped": _never_clipped,
-    "loss-rises": _loss_rises,
-    "huge": _huge,
+    "loss-rises": loss_sentences.loss_rises,
+    "huge": loss_sentences.huge,
     "not-zeroed": _not_zeroed,
-    "not-learning": _not_learning,
-    "loss-jump": _loss_jump,
+    "not-learning": loss_sentences.not_learning,
+    "loss-jump": loss_sentences.loss_jump,
     "zeros": _zero_gradients,
     "clipped-scaled": _clipped_scaled,
     "not-computed": _not_computed,

@@ -1,4 +1,6 @@
-"""A loss that gets nowhere from its first row on: it leaves it upwards, blows up at once, or swings. All are notes.
+"""A loss that is odd from its first rows on: it leaves them upwards, swings, falls once and no more, or starts far off.
+
+All are notes.
 
 | constant | value | reason |
 |---|---|---|
@@ -10,6 +12,11 @@
 | ``AT_FIRST`` | 12 rows, 70 % of the rise in logarithms | losses of games and critics rise bit by bit |
 | ``OPPOSED``, ``ALIKE`` | correlations of −0.6 and 0.5 | noise has none, beside half a period and a whole one |
 | ``SWING`` | 5 % of the loss | less is the noise of a plateau |
+| ``FALLEN``, ``LEFT`` | 10 % and more, half is left | a loss that falls by more in its first rows may have converged |
+| ``AT_ONCE`` | two rows, or a twentieth of the run | so soon it is down |
+| ``STILL`` | 4 % of the loss | with two standard errors: it can't have fallen by more since |
+| ``FAR_LOSS``, ``FAR_NORM`` | 100, 1000 | guesses and standardised targets cost 10 at most |
+| ``NEARER`` | a hundredth | where so little of the first loss is left, it said nothing of the task |
 """
 
 import numpy as np
@@ -25,13 +32,18 @@ from gradcheck.logs.findings.losses import (
     find_loss_jump,
     find_loss_rises,
     find_not_learning,
+    has_converging_norm,
     is_of_a_policy,
+    line_fall,
 )
 from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series, begins
 
 MOSTLY, LEAP, NO_LOWER, CLEAR, AT_FIRST = 0.95, 3.0, 0.03, 3.0, 0.7
 OPPOSED, ALIKE, SWING, SINCE = -0.6, 0.5, 0.05, 0.05
+
+FALLEN, LEFT, AT_ONCE, STILL = 0.1, 0.5, 0.05, 0.04
+FAR_LOSS, FAR_NORM, NEARER = 100.0, 1000.0, 0.01
 
 #: Deviations beyond which a loss counts as no more in a correlation; the part of a log that half a period may take.
 FAR, LONGEST = 5.0, 5
@@ -106,6 +118,39 @@ def find_swinging(series: Series) -> list[Finding]:
         return []
     numbers = {"level": median(losses), "moved": high - low, "low": low, "high": high, "rows": float(period)}
     return [Finding("not-learning", *series.ends, (), numbers, SWING * low, severity=NOTE, signs=("swings",))]
+
+
+def find_still_after_fall(series: Series) -> list[Finding]:
+    """Find a loss that falls in its first rows, by less than half, and hardly since: a note."""
+    steps, losses = _judged(series)
+    if not len(losses) or has_converging_norm(series):
+        return []
+    level = median(losses[len(losses) // 2 :])
+    near = losses <= level + max(FLAT * level, CLEAR * deviation(losses[1:]))
+    row, start = int(np.argmax(near)), float(losses[0])
+    fall, error = line_fall(losses[row:])
+    fell = FALLEN * start < start - level < LEFT * start
+    still = abs(fall) < CLEAR * error and abs(fall) + 2 * error < STILL * level
+    if not fell or not still or not 0 < row <= max(2, AT_ONCE * len(losses)):
+        return []
+    if find_loss_rises(series) or find_loss_jump(series) or find_swinging(series):
+        return []
+    numbers = {"level": level, "moved": start - level, "start": start, "reached_step": float(steps[row])}
+    return [Finding("not-learning", float(steps[row]), series.ends[1], (), numbers, severity=NOTE, signs=("still",))]
+
+
+def find_far_start(series: Series) -> list[Finding]:
+    """Find a first loss and norm that are huge beside what is left of them later: a note."""
+    _, losses = _judged(series)
+    norms = series.norms[~np.isnan(series.norms)]
+    if not len(losses) or len(norms) < ENOUGH or losses[0] < FAR_LOSS or norms[0] < FAR_NORM:
+        return []
+    end = median(losses[-len(losses) // 4 :])
+    if end > NEARER * losses[0]:
+        return []
+    numbers = {"loss": float(losses[0]), "norm": float(norms[0]), "end": end}
+    first = series.ends[0]
+    return [Finding("huge", first, first, (), numbers, FAR_LOSS, {"at_first": True}, NOTE, ("at-first",))]
 
 
 def _period(losses: Numbers) -> int:

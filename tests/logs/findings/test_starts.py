@@ -147,3 +147,60 @@ def test_a_loss_at_the_logarithm_of_a_queue_may_stay_there_for_some_epochs(found
     assert "may stay there for the first epochs" in advice_on(one.kind, one.signs)[0]
     (one,) = found(rows(noisy(np.full(200, np.log(50257)), 1e-4)))
     assert "queue" not in one.signs
+
+
+# ---- it falls once, and no more
+
+
+def fallen(to, noise=0.03, slope=0.0, rows_before=1, count=80):
+    """Return losses that fall from 5.7 within few rows, and by a part of the loss since."""
+    before = np.linspace(5.7, to, rows_before + 1)[:-1]
+    return np.append(before, noisy(to * (1 - slope * np.arange(count) / count), noise))
+
+
+@pytest.mark.parametrize(
+    ("losses", "told"),
+    [
+        (fallen(3.09), True),
+        (fallen(3.09, slope=0.1), False),
+        (fallen(3.09, noise=0.1), False),  # how far it fell is not known
+        (fallen(2.7), False),  # it may have converged
+        (fallen(5.3), False),
+        (fallen(3.09, rows_before=8), False),
+    ],
+)
+def test_a_loss_that_falls_in_its_first_rows_and_hardly_since_is_a_note(losses, told, found):
+    notes = [one for one in found(rows(losses)) if "still" in one.signs]
+    assert bool(notes) is told
+    assert all((one.kind, one.weight, one.first_step) == ("not-learning", "note", 1) for one in notes)
+    assert all("falls from 5.70 to 3." in sentence(one) for one in notes)
+    assert all("by step 1, and hardly since" in sentence(one) for one in notes)
+    assert all("as low as the task allows" in advice_on(one.kind, one.signs)[0] for one in notes)
+    assert not any("tenfold" in line for one in notes for line in advice_on(one.kind, one.signs))
+
+
+def test_with_a_norm_that_falls_beside_it_the_loss_has_converged(found):
+    norms = 10.0 ** -np.linspace(0, 2, 81)
+    assert not any("still" in one.signs for one in found(rows(fallen(3.09), norms)))
+
+
+# ---- it starts far off
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm", "end", "told"),
+    [(1100, 20_000, 2, True), (90, 20_000, 0.5, False), (1100, 900, 2, False), (1100, 20_000, 20, False)],
+)
+def test_a_huge_first_loss_and_norm_of_which_little_is_left_are_a_note(loss, norm, end, told, found):
+    course = np.exp(-STEPS / 20)
+    notes = [one for one in found(rows(noisy(end + loss * course), noisy(1 + norm * course))) if one.kind == "huge"]
+    assert [one.weight for one in notes] == ["note"] * told
+    assert all((one.first_step, one.last_step) == (0, 0) for one in notes)
+    assert all("in the end the loss is 2" in sentence(one) for one in notes)
+    assert all("untrained network" in advice_on(one.kind, one.signs)[0] for one in notes)
+
+
+def test_such_a_start_explains_no_rise_later(found):
+    losses = noisy(0.5 + 1100 * np.exp(-STEPS / 5) + 0.05 * np.maximum(0, STEPS - 120), 0.02)
+    kinds = [one.kind for one in found(rows(losses, noisy(1 + 20_000 * np.exp(-STEPS / 5))))]
+    assert kinds == ["loss-rises", "huge"]

@@ -9,7 +9,8 @@ from rich.console import Console
 from gradcheck.logs.curves import Curve, Curves
 from gradcheck.logs.findings.causes import CAUSES, advice_on
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, WARNING
-from gradcheck.logs.findings.sentences import SENTENCES, factor_text, step_text
+from gradcheck.logs.findings.phrases import factor_text, step_text
+from gradcheck.logs.findings.sentences import SENTENCES
 from gradcheck.logs.formats import as_csv, as_github, as_markdown
 from gradcheck.logs.report import LogConfig, LogFinding, LogReport, LogVerdict
 from gradcheck.logs.text import as_text, heading, next_command

@@ -1,0 +1,65 @@
+"""The sentences of what the loss shows."""
+
+from gradcheck.base.wording import as_percent
+from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.phrases import factor_text, step_text
+from gradcheck.render.numbers import significant
+
+
+def loss_rises(found: Finding) -> str:
+    """Return how a loss rises for good, or leaves its first row upwards."""
+    best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
+    if "from-the-start" in found.signs:
+        left = f"the loss leaves its first row, {best}, upwards"
+        highest, last = (found.numbers.get(name, 0.0) for name in ("highest", "last"))
+        since = f"; from {highest:.3g} on it falls, to {last:.3g}" if highest else ""
+        return f"{left}, and is no lower in the second half of the run: {end}{since}{_norm_grows(found)}"
+    between = f"between step {step_text(found.first_step)} and the end, for good"
+    return f"the loss rises from {best} to {end} {between}{_norm_grows(found)}"
+
+
+def _norm_grows(found: Finding) -> str:
+    """Return how much the norm grows beside the loss; empty if it doesn't."""
+    decades = found.numbers.get("log10_norm_growth")
+    return "" if decades is None else f"; the gradient norm grows {factor_text(decades)}-fold beside it"
+
+
+def huge(found: Finding) -> str:
+    """Return how large loss and norm are, and since when."""
+    loss, norm = (significant(found.numbers.get(name, 0.0), 2) for name in ("loss", "norm"))
+    if found.details.get("at_first"):
+        first, gradient, end = (significant(found.numbers[name], 3) for name in ("loss", "norm", "end"))
+        return f"the first loss is {first}, the first gradient norm {gradient}; in the end the loss is {end}"
+    if found.details.get("alone"):
+        return f"a loss of {loss} from the first row on, and no better at the end"
+    return f"a loss of {loss} and a gradient norm of {norm} from the first row on, and no better at the end"
+
+
+def not_learning(found: Finding) -> str:
+    """Return where a loss stays, and what that level is."""
+    if "swings" in found.signs:
+        low, high = (significant(found.numbers[name], 3) for name in ("low", "high"))
+        once = f"to and fro in {int(found.numbers['rows'])} rows"
+        return f"the loss swings between {low} and {high}, {once}, and is no lower at the end"
+    if "still" in found.signs:
+        start, level = (significant(found.numbers[name], 3) for name in ("start", "level"))
+        return f"the loss falls from {start} to {level} by step {step_text(found.first_step)}, and hardly since"
+    level, classes = significant(found.numbers["level"], 4), int(found.numbers.get("classes", 0))
+    since = "in the whole log" if found.details.get("whole", True) else f"from step {step_text(found.first_step)} on"
+    if "least" in found.numbers:
+        sign = "" if found.numbers["level"] > 0 else "minus "
+        part = "" if found.numbers["share"] == 1 else f"{as_percent(found.numbers['share'])} of "
+        clamp = f"{part}−ln({found.numbers['least']:.3g}), where a logarithm is clamped ({found.details['what']})"
+        return f"the {found.details['name']} stays at {level} {since}: {sign}{clamp}; outputs are saturated"
+    guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
+    if found.details.get("rounded"):
+        guess = f", as far as it is printed ln({classes:,}): if there are {classes:,} classes, that is a guess"
+    return f"the loss stays at {level} {since}{guess}"
+
+
+def loss_jump(found: Finding) -> str:
+    """Return from where to where a loss jumps, and where it is in the end."""
+    before, after, end = (significant(found.numbers[name], 3) for name in ("before", "after", "end"))
+    learnt = ", falling: as new data are learnt" if found.severity else ""
+    jump = f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}"
+    return f"{jump}, and is at {end} in the end{learnt}{_norm_grows(found)}"
