@@ -18,3 +18,4 @@ class LearningRateRecord(Record):
     forward_passes: int = item("of the search along the first update", minimum=0)
     passes: int = item("forward and back, of the search and the runs", minimum=0)
     reasons: tuple[str, ...] = item("as gradcheck rate gives them")
+    doubts: tuple[str, ...] = item("of these the ones for which the numbers may be far off")

@@ -24,7 +24,7 @@ def rate_sentence(rate: LearningRateRecord) -> str:
     fails = f"training fails above about {ceiling}"
     if rate.status in ("too-high", "too-low"):  # the first reason judges the rate that was asked about
         fails = rate.reasons[0] if rate.status == "too-high" else f"{fails}; {rate.reasons[0]}"
-    return f"{said}; {fails}{warm}"
+    return "; ".join([f"{said}; {fails}{warm}", *rate.doubts])
 
 
 def _of_record(cause: Cause, flow: GradientFlow) -> str:

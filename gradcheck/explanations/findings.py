@@ -27,7 +27,6 @@ FINDINGS = (
         "softmax before a loss that takes logits, parameters that the optimizer doesn't have.",
         (
             "guessing among N classes: ln N; far above it: read-out too large",
-            "a note: it falls in the first rows by less than half, and by 4 % at most since",
             "ln 2 = 0.693, ln 10 = 2.303, ln 1000 = 6.908",
             "where a logarithm is clamped: −ln 1e-7 = 16.12, −ln 1e-12 = 27.63,",
             "−ln of the least float32 = 87.34, BCELoss: 100; outputs are saturated",

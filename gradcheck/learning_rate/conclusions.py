@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gradcheck.base.wording import counted
 from gradcheck.learning_rate.answer import Answer, answer_of
+from gradcheck.learning_rate.doubts import doubts_of, on_plateau, widened
 from gradcheck.learning_rate.rules import Rule
 from gradcheck.learning_rate.runs import Draw
 from gradcheck.learning_rate.search import HIGHEST, LOWEST
@@ -19,6 +20,7 @@ CODES = (
     "best", "edge", "ceiling", "warm-up", "checked", "asked", "outside-band", "untrainable", "no-progress", "no-run",
     "flat", "rises", "falls", "nonfinite",
     "cure", "learnt-little", "one-batch", "groups", "another-rule", "short-runs", "rounding", "noise", "not-held",
+    "plateau", "starts-far", "fades",
 )  # fmt: skip
 
 #: A rate below the best one by more than this is too low: training takes ten times as long.
@@ -119,7 +121,12 @@ def conclude(
     answer = answer_of_trainable(draws, rule, evidence)
     if answer is None:
         return Conclusion("no-rate", None, tuple(_why_none(draws, evidence)))
-    reasons = tuple(_reasons(draws, answer, rule, optimizer))
+    doubts: tuple[Reason, ...] = ()
+    if evidence is not None:
+        doubts = tuple(Reason(*one) for one in doubts_of(draws, evidence.constant, evidence.by))
+    if evidence is not None and on_plateau(draws, evidence.constant):
+        answer = widened(answer, draws, rule)
+    reasons = (*_reasons(draws, answer, rule, optimizer, doubts),)
     if asked is None:
         return Conclusion("found", answer, reasons)
     status = "too-high" if asked > answer.ceiling else "too-low" if asked * FAR < answer.best else "fits"
@@ -197,23 +204,31 @@ def _outside(asked: float, answer: Answer) -> Iterator[Reason]:
         yield Reason("outside-band", text, asked, answer.high)
 
 
-def _reasons(draws: Sequence[Draw], answer: Answer, rule: Rule, optimizer: str) -> Iterator[Reason]:
+def _reasons(
+    draws: Sequence[Draw], answer: Answer, rule: Rule, optimizer: str, doubts: Sequence[Reason]
+) -> Iterator[Reason]:
     best, low, high, ceiling = map(significant, (answer.best, answer.low, answer.high, answer.ceiling))
     among = f", in {counted(len(draws), 'draw')}" if len(draws) > 1 else ""
     yield Reason("best", f"the best rate of {optimizer} is about {best}, between {low} and {high}{among}", answer.best)
+    yield from doubts
     edge = next(filter(None, (draw.edge for draw in draws)), "")
     if edge:
         where = "above" if edge == "highest" else "below"
         yield Reason("edge", f"the {edge} rate that was tried got furthest: the best one may be {where} it")
     seen = "" if answer.shown else ", as a rule; no run has shown it"
     yield Reason("ceiling", f"training fails above about {ceiling}{seen}", answer.ceiling)
+    if fading := [run.rate for draw in draws for run in draw.runs if run.fades]:
+        text = (
+            f"at {significant(min(fading))} the gradient of most layers is lost within the run, though the loss falls"
+        )
+        yield Reason("fades", text, min(fading))
     if answer.warm_up:
         over = "first update" if answer.warm_up == 1 else f"first {answer.warm_up} updates"
         text = f"warm up over the {over}: at such a rate the loss rises to {answer.peak:.2g} times its start first"
     else:
         text = "no warm-up is needed: the loss doesn't rise at first"
     yield Reason("warm-up", text, float(answer.warm_up))
-    if rule.networks:
+    if rule.networks and not doubts:
         text = (
             f"checked on {rule.networks} networks that were trained: the best rate was within a factor of "
             f"{rule.band:g} of that in {100 * rule.within:.0f} %"

@@ -15,6 +15,9 @@ class Descent(Protocol):
         The optimizer's moments move on, the parameters θ don't.
         """
 
+    def fades(self) -> bool:
+        """Whether the gradients of most matrices are a far smaller share of the whole than at the first update."""
+
     def along(self, rate: float) -> float:
         """Return the loss of the same batch at θ + rate·Δ, finite or not; θ stays as it is."""
 

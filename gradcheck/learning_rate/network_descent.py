@@ -48,6 +48,10 @@ class NetworkDescent:
             self.change = self.update(gradients, self.parameters)
         return loss
 
+    def fades(self) -> bool:
+        """Not judged: what a described network's rules were found with are runs that count by their losses alone."""
+        return False
+
     def along(self, rate: float) -> float:
         """Return the loss of the same batch at θ + rate·Δ."""
         with np.errstate(all="ignore"):

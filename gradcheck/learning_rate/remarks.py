@@ -52,9 +52,8 @@ def short_runs(optimizer: str, updates: int) -> Reason | None:
     band, narrower = rule_of(optimizer, updates).band, rule_of(optimizer, longest).band
     if updates >= longest or band <= narrower:
         return None
-    text = (
-        f"these runs have {counted(updates, 'update')}: of {longest}, that factor is {narrower:g} instead of {band:g}"
-    )
+    length = counted(updates, "update")
+    text = f"that is the factor of runs of {length}: of {longest} it is {narrower:g} instead of {band:g}"
     return Reason("short-runs", text, float(updates), float(longest))
 
 

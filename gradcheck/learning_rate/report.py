@@ -20,8 +20,9 @@ class RateRun(Record):
 
     seed: int | None = item("of the draw; null: a model of your own")
     rate: float
-    status: Literal["falls", "rises", "diverged"] = item(
-        "falls; rises: the loss in the end isn't below the first one; diverged: given up"
+    status: Literal["falls", "rises", "fades", "diverged"] = item(
+        "falls; rises: the loss in the end isn't below the first one; fades: most layers' gradients are "
+        "lost, and no more is learnt than a constant answer; diverged: given up"
     )
     loss: float | None = item("in the end, the mean of the last two fifths; of a run that diverged null")
     updates: int = item("that were looked at", minimum=1)
@@ -162,6 +163,8 @@ def make_rate_report(
     optimizer = config["optimizer"]
     ruled = rule_of(rule or optimizer, config["updates"])
     found = conclude(draws, ruled, CALLED.get(optimizer, optimizer), config["lr"], evidence)
+    checked = any(one.code == "checked" for one in found.reasons)  # what a factor is of
+    remarks = [one for one in remarks if checked or one.code != "short-runs"]
     found = found._replace(reasons=(*found.reasons, *remarks))
     return RateReport(
         command="rate",
@@ -205,8 +208,8 @@ def _run(seed: int | None, run: Run) -> RateRun:
     return RateRun(
         seed=seed,
         rate=run.rate,
-        status="diverged" if run.diverged else "falls" if run.falls else "rises",
-        loss=None if run.diverged else number(run.score),
+        status="diverged" if run.diverged else "fades" if run.fades else "falls" if run.falls else "rises",
+        loss=None if run.diverged else number(run.end),
         updates=len(run.losses),
         losses=tuple(map(number, run.losses)),
     )

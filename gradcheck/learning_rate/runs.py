@@ -35,6 +35,10 @@ FALLS_BY, DOUBLINGS = 0.3, 2
 DIVERGED = 4.0
 
 
+#: A run has learnt no more than a constant answer where its loss is above this share of what that costs.
+NO_BETTER = 0.97
+
+
 class Run(NamedTuple):
     """A run at a constant rate.
 
@@ -45,24 +49,35 @@ class Run(NamedTuple):
         Of each batch, before its update; the last one may not be finite.
     diverged : bool
         It was given up: its loss is not finite, or above twice the first one.
+    fades : bool
+        The gradient of most layers is lost in the end, and nothing has been learnt but a constant answer.
     """
 
     rate: float
     losses: tuple[float, ...]
     diverged: bool
+    fades: bool = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether training fails at this rate."""
+        return self.diverged or self.fades
 
     @property
     def score(self) -> float:
-        """The mean loss of the last batches; of a run that diverged twice the first loss."""
-        if self.diverged:
-            return _times(2.0, self.losses[0])
+        """The loss in the end; of a run that fails twice the first loss."""
+        return _times(2.0, self.losses[0]) if self.fails else self.end
+
+    @property
+    def end(self) -> float:
+        """The mean loss of the last batches."""
         last = self.losses[-max(1, round(END * len(self.losses))) :]
         return sum(last) / len(last)
 
     @property
     def falls(self) -> bool:
         """Whether the loss in the end is below the first one."""
-        return not self.diverged and self.score < self.losses[0]
+        return not self.fails and self.score < self.losses[0]
 
 
 class Draw(NamedTuple):
@@ -140,22 +155,28 @@ def find_rate(
     if start.status != "found":
         return Draw(seed, start)
     start = start.with_points({share * start.rate: descent.along(share * start.rate) for share in LOOKS})
-    found = Draw(seed, start, make_runs(descent, rule.start * start.least[0], updates, tick))
+    found = Draw(seed, start, make_runs(descent, rule.start * start.least[0], updates, tick, constant))
     for _ in range(doublings):
-        if updates >= CHECKED[-1] or not found.runs or found.furthest.diverged or found.learnt(constant):
+        if updates >= CHECKED[-1] or not found.runs or found.furthest.fails or found.learnt(constant):
             break
         updates *= 2
-        again = make_runs(descent, best_of(found.runs), updates, tick)
+        again = make_runs(descent, best_of(found.runs), updates, tick, constant)
         found = Draw(seed, start, again, shorter=(*found.shorter, *found.runs))
     return found
 
 
-def make_runs(descent: Descent, middle: float, updates: int, tick: Callable[[], None] | None = None) -> tuple[Run, ...]:
+def make_runs(
+    descent: Descent,
+    middle: float,
+    updates: int,
+    tick: Callable[[], None] | None = None,
+    constant: float = math.inf,
+) -> tuple[Run, ...]:
     """Run at a rate and at those around it, until the best one has a neighbour on both sides."""
     runs: dict[int, Run] = {}  # power of SPACING ↦ the run at that rate
     middle = min(max(middle, LOWEST), HIGHEST)
     while (power := _next(runs)) is not None and LOWEST <= middle * SPACING**power <= HIGHEST:
-        runs[power] = _run(descent, middle * SPACING**power, updates)
+        runs[power] = _run(descent, middle * SPACING**power, updates, constant)
         if tick is not None:
             tick()
     return tuple(runs[power] for power in sorted(runs))
@@ -170,12 +191,12 @@ def _next(runs: dict[int, Run]) -> int | None:
         return 0
     best = min(sorted(runs), key=lambda power: runs[power].score)
     risen = not runs[best].falls and min(runs) > -FURTHER
-    around = (min(runs) - 2,) if runs[best].diverged or risen else (best + 1, best - 1)
+    around = (min(runs) - 2,) if runs[best].fails or risen else (best + 1, best - 1)
     lacking = [power for power in around if power not in runs]
     return lacking[0] if lacking and len(runs) < MOST else None
 
 
-def _run(descent: Descent, rate: float, updates: int) -> Run:
+def _run(descent: Descent, rate: float, updates: int, constant: float) -> Run:
     """Run at a constant rate from the start, as long as the loss stays near where it began, or below."""
     descent.restart()
     losses: list[float] = []
@@ -184,7 +205,8 @@ def _run(descent: Descent, rate: float, updates: int) -> Run:
         if not -math.inf < losses[-1] <= _times(DIVERGED, losses[0]):
             return Run(rate, tuple(losses), diverged=True)
         descent.step(rate)
-    return Run(rate, tuple(losses), diverged=False)
+    run = Run(rate, tuple(losses), diverged=False)
+    return run._replace(fades=run.end > NO_BETTER * constant and descent.fades())  # nothing is above infinity
 
 
 def _times(factor: float, loss: float) -> float:

@@ -19,7 +19,7 @@ from gradcheck.render.style import INDENT
 BAR, BESIDE = 40, 46
 
 #: Colour of a bar, by how its run ends.
-STYLES = {"falls": "green", "rises": "yellow", "diverged": "red"}
+STYLES = {"falls": "green", "rises": "yellow", "fades": "red", "diverged": "red"}
 
 
 def as_text(report: RateReport, page: Page = PLAIN_PAGE) -> str:

@@ -121,3 +121,38 @@ def test_a_warm_up_is_said_with_its_length_and_why(draw):
 def test_every_code_is_among_the_codes(draw):
     some = (concluded(draw(GOOD), 0.1), concluded(draw(GOOD), evidence=ILL), concluded(draw({}, status="flat")))
     assert {one.code for found in some for one in found.reasons} <= set(CODES)
+
+
+HEALTHY = Evidence("healthy", "0.5 decades", 0.9, 1.0)
+
+
+@pytest.mark.parametrize(("by", "option"), [("simulate", "--updates 40"), ("probe", "--rate-updates 40")])
+def test_runs_that_get_no_lower_than_a_constant_answer_are_not_told_apart(by, option, draw):
+    plateau = concluded(draw({0.025: 1.01, 0.1: 1.0, 0.4: 1.01}), evidence=HEALTHY._replace(by=by))
+    codes = {one.code: one.text for one in plateau.reasons}
+    assert option in codes["plateau"]
+    assert "checked" not in codes
+    assert plateau.answer.low <= 0.025 / RULE.band
+    assert plateau.answer.high == plateau.answer.ceiling
+    learns = concluded(draw({0.025: 0.7, 0.1: 0.5, 0.4: 0.7}), evidence=HEALTHY)
+    assert "plateau" not in {one.code for one in learns.reasons}
+    assert learns.answer.low == pytest.approx(0.05, rel=0.1)
+
+
+def test_a_loss_that_starts_far_above_guessing_takes_the_checked_share_away(draw):
+    far = concluded(draw({0.025: 1.5, 0.1: 1.0, 0.4: 1.5}), evidence=HEALTHY._replace(constant=0.1))
+    codes = {one.code: one.text for one in far.reasons}
+    assert "20 times what guessing costs (0.100)" in codes["starts-far"]
+    assert {"checked", "plateau"}.isdisjoint(codes)
+    near = concluded(draw(GOOD), evidence=HEALTHY._replace(constant=1.9))
+    assert "starts-far" not in {one.code for one in near.reasons}
+
+
+def test_a_rate_at_which_the_gradient_is_lost_is_named(draw):
+    made = draw(GOOD)
+    made = made._replace(runs=(*made.runs[:2], made.runs[2]._replace(fades=True)))
+    found = concluded(made)
+    assert "at 0.40 the gradient of most layers is lost" in next(
+        one.text for one in found.reasons if one.code == "fades"
+    )
+    assert found.answer.ceiling < 0.4

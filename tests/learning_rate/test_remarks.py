@@ -36,6 +36,6 @@ def test_the_dearer_a_pass_the_fewer_the_updates():
 
 def test_a_wider_band_of_fewer_updates_is_named():
     band, narrower = (rule_of("momentum", updates).band for updates in (8, 100))
-    said = f"these runs have 8 updates: of 100, that factor is {narrower:g} instead of {band:g}"
+    said = f"that is the factor of runs of 8 updates: of 100 it is {narrower:g} instead of {band:g}"
     assert short_runs("momentum", 8).text == said
     assert short_runs("momentum", 100) is None

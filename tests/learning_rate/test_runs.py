@@ -15,9 +15,12 @@ RULE = Rule(start=1.0, best=1.0, ceiling=2.0, band=2.0, within=0.9, networks=100
 class Bowl:
     """½ h θ² + floor, and its gradient's update: rate 1/h is best, and from 2/h on the loss rises."""
 
-    def __init__(self, sharpness, floor=0.1):
-        self.sharpness, self.floor, self.restarts = sharpness, floor, 0
+    def __init__(self, sharpness, floor=0.1, lost_from=math.inf):
+        self.sharpness, self.floor, self.restarts, self.lost_from, self.rate = sharpness, floor, 0, lost_from, 0.0
         self.theta = 1.0
+
+    def fades(self):
+        return self.rate >= self.lost_from
 
     def restart(self):
         self.theta, self.restarts = 1.0, self.restarts + 1
@@ -29,7 +32,7 @@ class Bowl:
         return self._loss(self._moved(rate))
 
     def step(self, rate):
-        self.theta = self._moved(rate)
+        self.theta, self.rate = self._moved(rate), rate
 
     def _moved(self, rate):
         return self.theta * (1 - rate * self.sharpness)
@@ -92,6 +95,16 @@ def test_what_a_constant_answer_costs_is_not_learning_and_even_then_the_runs_end
     hopeless = find_rate(Bowl(100.0, floor=10.0), RULE, 25, constant=10.0)
     assert max(len(one.losses) for one in hopeless.runs) == 100
     assert find_rate(Bowl(100.0, floor=10.0), RULE, 25, constant=20.0).shorter == ()
+
+
+def test_a_rate_at_which_the_gradient_is_lost_on_the_plateau_fails():
+    found = find_rate(Bowl(100.0, floor=10.0, lost_from=0.004), RULE, 25, constant=10.0)
+    assert [one.fades for one in found.runs] == [one.rate >= 0.004 for one in found.runs]
+    assert any(one.fades for one in found.runs)
+    assert not any(one.falls for one in found.runs if one.fades)
+    assert found.furthest.rate < 0.004
+    learns = find_rate(Bowl(100.0, lost_from=0.004), RULE, 25, constant=10.0)
+    assert any(one.falls for one in learns.runs if one.rate >= 0.004)
 
 
 def test_where_all_runs_diverge_they_go_down_only():

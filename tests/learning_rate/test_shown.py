@@ -85,7 +85,7 @@ def test_runs_that_were_made_again_with_more_updates_are_called_that():
 
 
 def test_runs_whose_band_longer_ones_make_narrower_are_named(report, none):
-    assert report.verdict.reasons[-1].startswith("these runs have 12 updates: of 100, that factor is ")
+    assert report.verdict.reasons[-1].startswith("that is the factor of runs of 12 updates: of 100 it is ")
     assert "that factor" not in str(none)
 
 

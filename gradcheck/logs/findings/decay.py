@@ -6,6 +6,7 @@
 | ``LOST_FOR_NOTHING`` | 2.3 decades | if the loss never gets better: half of such networks train (``max_span``) |
 | ``START`` | a quarter of the run | a plateau that ends sooner is a slow start, if the loss gets better |
 | ``MOSTLY`` | 70 % of the first layers | single parameters may have tiny gradients for good reason (a key's bias) |
+| ``ORDINARY`` | 1 decade above that | a row that is just not lost was not ordinary before |
 | ``FALL`` | 3 decades | while the loss is at its best, gradients may be of any size |
 | ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall too fast for convergence |
 """
@@ -41,7 +42,7 @@ from gradcheck.logs.findings.robust import (
 from gradcheck.logs.series import Series
 from gradcheck.spec.thresholds import Thresholds
 
-LOST, LOST_FOR_NOTHING, START, MOSTLY = 3.0, Thresholds.max_span, 0.25, 0.7
+LOST, LOST_FOR_NOTHING, START, MOSTLY, ORDINARY = 3.0, Thresholds.max_span, 0.25, 0.7, 1.0
 FALL, ABRUPT = 3.0, 2
 
 #: Fewest rows of the start, and before an early collapse.
@@ -88,7 +89,7 @@ def find_vanishing(series: Series) -> list[Finding]:
 
 
 def _lost_between(levels: Numbers, lost: Flags, limit: float) -> tuple[int, int, int | None]:
-    """Return the first and the last row in which layers are lost, and the last one before that where none is.
+    """Return the first and the last row in which layers are lost, and the last one before that where none nearly is.
 
     The last one has a neighbour that is like it: late in a run one alone is chance.
     """
@@ -96,7 +97,7 @@ def _lost_between(levels: Numbers, lost: Flags, limit: float) -> tuple[int, int,
     rows = (below < limit).any(1)
     neighboured = np.flatnonzero(rows & (np.convolve(rows, np.ones(3), "same") > 1))
     first, last = (int(np.argmax(rows)), int(neighboured[-1])) if len(neighboured) else (0, len(levels) - 1)
-    ordinary = np.flatnonzero((below[:first] >= limit).all(1))
+    ordinary = np.flatnonzero((below[:first] >= limit + ORDINARY).all(1))
     return first, last, int(ordinary[-1]) if len(ordinary) else None
 
 

@@ -38,5 +38,6 @@ def _record(found: RateReport) -> LearningRateRecord:
         passes=found.backward_passes,
         forward_passes=found.forward_passes,
         reasons=found.verdict.reasons,
+        doubts=tuple(one.text for one in found.verdict.causes if one.code in ("starts-far", "plateau")),
         **numbers,
     )

@@ -20,12 +20,16 @@ from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.first_loss import answers_of
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.keeping import Kept, keep, put_back
 from gradcheck.torch.probing.loss_value import as_number
 from gradcheck.torch.probing.losses import Loss, LossFunction, choose_loss, draw_targets
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.training import CLIPS
+
+#: The gradients of most matrices are lost where their median share of the whole has shrunk by so many decades.
+LOST = 2.0
 
 #: Types in which a loss has three digits: what differs by the last of them is the same.
 HALF = (torch.float16, torch.bfloat16)
@@ -67,9 +71,11 @@ class ModelDescent:
         self.loss: Loss | None = None  # what was asked for, or chosen by the first output
         self._first = self._before = self._after = self._held()  # buffers before and after the pass with a gradient
         self._graph = False  # a pass without a graph fails
+        self._kind = ""  # what a constant answer costs is known of: cross-entropy or mean-square
         self._answers: dict[int, Tensor] = {}  # number of a batch ↦ its targets
         self._looked = False  # whether a first pass was made, and once more
         self.noise = 0.0  # the share by which a second pass with the same weights has another loss
+        self._shares: list[Tensor] = []  # the matrices' logarithmic shares of the gradient: first, and last
         self._loss, self._slack = 0.0, 0.0  # that of the batch, and what rounding may change of it
 
     def look(self) -> float:
@@ -87,10 +93,17 @@ class ModelDescent:
                 again = self._again()
                 self.noise = abs(again - loss) / (abs(loss) or 1.0) if math.isfinite(loss) else 0.0
             if gradients:
+                self._shares = [*self._shares[:1], _shares(gradients)] if self._steps else [_shares(gradients)]
                 self.update.make(gradients, self._seed + self._steps)
         digits = torch.finfo(value.dtype).eps if value.dtype in HALF else 0.0
         self._loss, self._slack = loss, digits * abs(loss)
         return loss
+
+    def fades(self) -> bool:
+        """Whether the gradients of most matrices are a far smaller share of the whole than at the first update."""
+        if len(self._shares) < 2:
+            return False
+        return bool((self._shares[1] - self._shares[0]).median() < -LOST)
 
     def along(self, rate: float) -> float:
         """Return the loss of the same batch after a step at this rate, finite or not; inf where there is none."""
@@ -121,12 +134,13 @@ class ModelDescent:
     @property
     def constant(self) -> float:
         """The loss of the best answer that is the same for all examples; nan where it isn't known."""
-        if not self._answers or self.loss is None or self.loss.name not in LOSSES:
+        if not self._answers or self.loss is None:
             return math.nan
-        answers = _joined([*self._answers.values()], by_place=self.loss.name == "mean-square")
+        kind = self._kind or self.loss.name
+        answers = _joined([*self._answers.values()], by_place=kind == "mean-square")
         if answers is None:
             return math.nan
-        if self.loss.name == "mean-square":
+        if kind == "mean-square":
             return float((answers - answers.mean(0)).abs().square().mean())
         if answers.is_floating_point():  # probabilities
             return math.nan
@@ -162,10 +176,17 @@ class ModelDescent:
         if batch.targets is None and self._targets is None:
             self._targets = draw_targets(self.loss.name, output, torch.Generator().manual_seed(self._seed))
         targets = self._targets if batch.targets is None else batch.targets
-        if torch.is_grad_enabled() and isinstance(targets, Tensor):
-            self._answers[self._steps] = targets.detach()
         value = as_number(self.loss.function(output, targets), self.loss.name)
+        if torch.is_grad_enabled():
+            self._remember(value, targets)
         return value.reshape(())
+
+    def _remember(self, value: Tensor, targets: object) -> None:
+        """Keep the batch's targets, of a loss of one's own where its graph shows that it is a usual one."""
+        assert self.loss is not None
+        known = (self.loss.name, targets) if self.loss.name in LOSSES else answers_of(value, targets)
+        if known is not None and isinstance(known[1], Tensor):
+            self._kind, self._answers[self._steps] = known[0], known[1].detach()
 
     def _gradients(self, value: Tensor) -> list[Tensor | None]:
         """Return the gradient of each parameter that is trained, clipped."""
@@ -187,6 +208,13 @@ class ModelDescent:
 
     def _held(self) -> Kept:
         return keep(self._buffers)
+
+
+def _shares(gradients: Sequence[Tensor | None]) -> Tensor:
+    """Return log10 of the share of the whole that each matrix's gradient has; one that is zero isn't counted."""
+    matrices = [one.detach() for one in gradients if one is not None and one.ndim > 1 and not one.is_sparse]
+    norms = torch.stack([torch.linalg.vector_norm(one).double().cpu() for one in matrices] or [torch.tensor(0.0)])
+    return (norms / torch.linalg.vector_norm(norms)).clamp(min=1e-300).log10()
 
 
 def _joined(targets: Sequence[Tensor], *, by_place: bool) -> Tensor | None:

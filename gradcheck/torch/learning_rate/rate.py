@@ -9,6 +9,7 @@ from gradcheck.base.calls import public
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import finite
 from gradcheck.learning_rate.conclusions import Evidence, answer_of_trainable
+from gradcheck.learning_rate.doubts import on_plateau
 from gradcheck.learning_rate.remarks import OF_A_RATE
 from gradcheck.learning_rate.report import RateReport, make_rate_report
 from gradcheck.spec.clip_rules import Rule
@@ -104,4 +105,6 @@ def rate_report(search: ModelSearch, found: Found, evidence: Evidence | None, lr
     config = search.config(found) | {"lr": lr}
     none = answer_of_trainable([found.draw], found.rule, evidence) is None
     remarks = [one for one in found.remarks if not (none and one.code in OF_A_RATE)]
+    if not none and on_plateau([found.draw], found.constant):  # which says so at more length
+        remarks = [one for one in remarks if one.code != "learnt-little"]
     return make_rate_report(config, [found.draw], search.parameters, evidence, search.rule, remarks)

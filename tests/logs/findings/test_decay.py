@@ -106,6 +106,12 @@ def test_where_the_first_rows_are_ordinary_the_steps_are_to_blame_and_not_the_in
     assert "ordinary_until" not in always.numbers
 
 
+@pytest.mark.parametrize(("before", "ordinary"), [(-1.99, True), (-2.01, False)])
+def test_ordinary_rows_are_a_decade_from_being_lost(before, ordinary, layered):
+    (one,) = find_vanishing(layered(steps((before, 2), (-5, 98)), 0, 0, 0))
+    assert ("ordinary-first" in one.signs) is ordinary
+
+
 def test_rows_without_a_norm_of_each_layer_are_not_ordinary_ones(layered):
     (one,) = find_vanishing(layered(steps((np.nan, 2), (-5, 98)), 0, 0, 0))
     assert (one.first_step, one.signs) == (2, ())

@@ -137,6 +137,31 @@ def test_the_loss_of_a_constant_answer_is_known_of_targets_of_any_type(targets, 
     assert descent.constant == pytest.approx(constant)
 
 
+@pytest.mark.parametrize("kind", ["labels", "numbers"])
+def test_the_loss_of_a_constant_answer_is_known_of_a_function_that_is_a_usual_loss(kind):
+    labels = kind == "labels"
+    y = torch.tensor([0, 0, 0, 1]) if labels else torch.tensor([[0.0], [0.0], [2.0], [2.0]])
+    function = nn.functional.cross_entropy if labels else nn.functional.mse_loss
+    descent = descent_of(nn.Linear(3, 2 if labels else 1), (torch.randn(4, 3), y), loss=lambda z, t: function(z, t))
+    descent.look()
+    expected = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) if labels else 1.0
+    assert descent.constant == pytest.approx(expected)
+
+
+def test_a_gradient_is_lost_where_most_matrices_have_a_far_smaller_share_than_at_first():
+    model = nn.Sequential(*(nn.Linear(4, 4) for _ in range(3)), nn.Linear(4, 2))
+    descent = descent_of(model, (torch.randn(8, 4), torch.arange(8) % 2), loss="cross-entropy")
+    descent.look()
+    assert not descent.fades()
+    descent.step(0.0)
+    descent.look()
+    assert not descent.fades()
+    with torch.no_grad():
+        model[-1].weight.mul_(1e-4)  # what the layers before it get
+    descent.look()
+    assert descent.fades()
+
+
 def test_sequences_of_several_lengths_have_labels_and_numbers_in_no_common_place():
     labels = descent_of(nn.Linear(4, 2), (torch.randn(2, 4), torch.tensor([0, 1])))
     labels.look()

@@ -13,9 +13,11 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
+from gradcheck.diagnosis.rate_sentences import rate_sentence  # noqa: E402
 from gradcheck.errors import GradcheckError  # noqa: E402
 from gradcheck.learning_rate.rules import usual_updates  # noqa: E402
-from gradcheck.torch import rate  # noqa: E402
+from gradcheck.torch import probe, rate  # noqa: E402
+from gradcheck.torch.learning_rate.beside import add_rate  # noqa: E402
 from gradcheck.torch.learning_rate.descent import ModelDescent  # noqa: E402
 from gradcheck.torch.learning_rate.model_search import ModelSearch  # noqa: E402
 from gradcheck.torch.learning_rate.update import Update  # noqa: E402
@@ -289,3 +291,17 @@ def test_runs_of_a_model_that_is_said_not_to_train_are_not_made_again():
     search = ModelSearch.of(model, rows(), None, "adam", updates=8)
     assert search.found().draw.shorter
     assert max(len(one.losses) for one in search.found(doublings=0).draw.runs) == 8
+
+
+def test_what_no_rate_learns_but_a_constant_answer_is_said_with_the_rate_and_once():
+    def batch():
+        return torch.randn(64, 8), torch.randint(3, (64,))  # labels that have nothing to do with the inputs
+
+    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3))
+    search = ModelSearch.of(model, batch, lambda z, y: nn.functional.cross_entropy(z, y), "adam", updates=100)
+    found = add_rate(probe(model, batch), search, None).learning_rate
+    assert len(found.doubts) == 1
+    assert "rates can't be told apart" in found.doubts[0]
+    assert "--rate-updates 400" in found.doubts[0]
+    assert rate_sentence(found).endswith(found.doubts[0])
+    assert not any("learnt little" in one or "checked on" in one for one in found.reasons)
