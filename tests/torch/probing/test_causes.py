@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from gradcheck.diagnosis.sentences import sentence  # noqa: E402
+from gradcheck.probing.first_loss import FirstLoss  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
 from gradcheck.torch.probing.history import History, Point  # noqa: E402
 from gradcheck.torch.probing.reporting import _of_precision, _of_training  # noqa: E402
@@ -62,6 +63,7 @@ def test_weights_that_are_not_finite_name_their_layers():
 
 def test_a_history_says_since_when_the_model_is_ill_or_healthy():
     ill, healthy = (History(mlp(), one_batch=True) for _ in range(2))
+    ill.last = healthy.last = FirstLoss(1.0)  # of classes that nobody knows
     ill.points = [Point(loss, 1, 1, 1, status) for loss, status in [(1.0, "healthy"), (2.0, "dead"), (3.0, "dead")]]
     ill.sick_from, ill.sick_layer = 1, "layer 3"
     healthy.points = [Point(loss, 1, 1, 1, status) for loss, status in [(1.0, "dead"), (0.5, "dead"), (0.2, "healthy")]]
