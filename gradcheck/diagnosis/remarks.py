@@ -1,5 +1,7 @@
 """Causes that leave the gradient healthy and say that the model, its batch or its loss is wrong. Loads no NumPy."""
 
+from collections.abc import Sequence
+
 #: Those that a build can be made to fail on, each by its name.
 ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
@@ -28,3 +30,11 @@ OF_ANOTHER_KIND = frozenset({
     "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
     "makes-zeros", "inputs-alike", "norm-of-one", "state-detached", "state-not-passed", "starts-far",
 })  # fmt: skip
+
+
+def is_of_another_kind(codes: Sequence[str]) -> bool:
+    """Whether other weights, norms and activations don't fix what a verdict's causes, the weightiest first, name.
+
+    Units with the same weights are drawn anew; any other remark matters where it decided.
+    """
+    return not OF_ANOTHER_KIND.isdisjoint(codes) or (codes[0] in ASKED_FOR and codes[0] != "units-alike")

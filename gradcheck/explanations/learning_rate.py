@@ -24,7 +24,7 @@ LEARNING_RATE = (
             "rate", "lr", "warm-up", "critical-rate", "ceiling", "best-rate", "too-high", "too-low", "no-rate", "best",
             "fits", "edge", "checked", "asked", "untrainable", "no-progress", "no-run", "rises", "falls", "one-batch",
             "groups", "another-rule", "short-runs", "learnt-little", "noise", "cure", "run", "found",
-            "outside-band",
+            "outside-band", "fades",
         ),
     ),
 )  # fmt: skip

@@ -70,15 +70,14 @@ PROBING = (
         name="remarks",
         summary="faults of model, batch or loss that leave gradients healthy",
         what="A gradient can be healthy and train the wrong thing. probe names outputs that can't reach their targets "
-        "(a ReLU, a sigmoid at the end), outputs and targets that are broadcast in the loss, layers in a Python list "
-        "that no optimizer sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
+        "(a ReLU, a sigmoid at the end), outputs broadcast against targets, layers in a Python list that no optimizer "
+        "sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
         "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, examples that a "
-        "view or a recurrence mixes up, a draw by sample(). No probability of training is given then.",
+        "view or a recurrence mixes up, a draw by sample().",
         why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning; a loss without a "
         "least value is exploding, outputs that come of other examples are collapsed. Else it is healthy, but "
-        "--fail-on remarks fails on any of them, or on one by its name; any does not include them. A loss or a model "
-        "without a graph (.item(), detach(), argmax, no_grad), and a model all of whose parameters are frozen, are no "
-        "remarks but the verdict no-gradient.",
+        "--fail-on remarks fails on any of them, or on one by its name; any does not include them. What has no graph "
+        "(.item(), detach(), argmax, no_grad), or nothing that is trained, is no-gradient.",
         formula=(
             "out of reach: mean (t - nearest output)² > 0.05 var t",
             "broadcast: (64, 1) - (64,) is (64, 64)",

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gradcheck.diagnosis.label import remark
-from gradcheck.diagnosis.remarks import DOUBTS, OF_ANOTHER_KIND
+from gradcheck.diagnosis.remarks import DOUBTS, is_of_another_kind
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.diagnosis.suggestions import said_order, starts_far
@@ -95,8 +95,8 @@ def next_commands(report: Report) -> Iterator[str]:
 
 def _is_untried(report: Report) -> bool:
     """Whether an ill PyTorch model may be healed by changes that nobody has tried yet: its pass takes a while."""
-    config, codes = report.config, {cause.code for cause in report.verdict.causes}
-    of_another_kind = config.get("framework") or config.get("steps") or codes & OF_ANOTHER_KIND
+    config, codes = report.config, [cause.code for cause in report.verdict.causes]
+    of_another_kind = config.get("framework") or config.get("steps") or is_of_another_kind(codes)
     return report.verdict.status != "healthy" and report.suggestions is None and not of_another_kind
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gradcheck.base.record import Frozen, number
-from gradcheck.diagnosis.remarks import NEEDS_ADAM, OF_ANOTHER_KIND
+from gradcheck.diagnosis.remarks import NEEDS_ADAM, is_of_another_kind
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.diagnosis.suggestions import place
 from gradcheck.diagnosis.verdict import LIKELY
@@ -142,7 +142,7 @@ def _chance_with_sgd(judgement: Judgement) -> float:
 
 def may_be_cured(judgement: Judgement) -> bool:
     """Whether there is anything that other weights, norms or activations could fix."""
-    return is_ill(judgement) and not {cause.code for cause in judgement.diagnosis.verdict.causes} & OF_ANOTHER_KIND
+    return is_ill(judgement) and not is_of_another_kind([one.code for one in judgement.diagnosis.verdict.causes])
 
 
 def _tried(model: nn.Module, change: Change, judged: Callable[[nn.Module], Judgement], seed: int) -> Judgement | None:
