@@ -49,8 +49,8 @@ class Health:
         allow : str or collection of str
             Verdicts besides ``healthy`` that pass, such as ``collapsed`` or ``no-gradient``.
         remarks : bool
-            Fail on what leaves gradients healthy and is wrong all the same, such as a softmax before a loss that has
-            its own (``gradcheck explain remarks``); otherwise it is a warning.
+            Fail on what leaves gradients healthy and lets the batch be learnt, and is wrong all the same, such as units
+            that all have the same weights (``gradcheck explain remarks``); otherwise it is a warning.
         **options
             The other options of ``gradcheck.torch.probe``: limits (``max_span=3``), ``steps``, ``amp``, ``seed``, ...
 
