@@ -20,6 +20,15 @@ def _starts_far(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
+def _learns(cause: Cause, flow: GradientFlow) -> str:
+    first, last, goal = cause.details["first"], cause.value or 0.0, cause.details["goal"]
+    if first <= goal:  # it was trained before
+        return f"beyond a limit, but the batch is learnt already: its loss is {first:.3g}"
+    steps, rate = cause.details["steps"], cause.details["rate"]
+    bring = f"{steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to {last:.3g}"
+    return f"beyond a limit, but it learns: {bring}"
+
+
 OF_TRIALS = {
     "opened": Code(
         "weights that start at zero are measured after the first steps of training; value: how many",
@@ -46,8 +55,7 @@ OF_TRIALS = {
     ),
     "trial-learns": Code(
         "a model that looks ill learns its own batch; value: the loss in the end",
-        "beyond a limit, but it learns: {steps} steps of Adam (rate {rate:g}) bring the loss on this batch from "
-        "{first:.3g} to {value:.3g}",
+        _learns,
     ),
     "needs-adam": Code(
         "a plain chain that Adam trains and SGD hardly does; value: the probability that plain SGD trains it",

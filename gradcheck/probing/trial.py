@@ -14,8 +14,9 @@ from gradcheck.spec.thresholds import USUAL
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
 
 #: Gradients that lie far apart make a slow start: beyond the limit a model that is half way there, or whose gradients
-#: the first steps have brought together, has so many times the steps, at each rate.
-PATIENCE = 3
+#: the first steps have brought together, has so many times the steps, at each rate. Where nothing but the examples look
+#: alike, it is one that is nearly there: the few directions that are left allow some fall.
+PATIENCE, HALF, NEARLY = 3, 0.5, 0.8
 
 #: They have where so few decades are left between them: of chains that learn, after 40 steps 0.6 to 1.5; of those that
 #: don't, 4 and more (benchmarks/default_chains.py).
@@ -25,6 +26,10 @@ TOGETHER = USUAL.max_span
 #: answer cost: published architectures that are suspected do within 5 to 35 steps, those that don't train never
 #: (benchmarks/zoo.py). Where the examples look alike, the few directions that are left allow some fall.
 FALLS_BY, COLLAPSED_FALLS_BY = 0.3, 0.5
+
+#: A model has learnt its batch if its loss is below this share of what the best constant answer costs: one that was
+#: trained before has nothing left to show.
+LEARNT = 0.1
 
 #: Its first loss must not be above a constant answer's by more than this factor: a model that starts at thousands
 #: learns a few examples by heart all the same.
@@ -85,6 +90,7 @@ def hold_trial(
     *,
     from_zero: bool = True,
     patient: bool = False,
+    under_way: float = HALF,
     fades: bool = True,
 ) -> Trial | None:
     """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
@@ -104,7 +110,9 @@ def hold_trial(
         The loss is zero at best. Of any other the zero means nothing: its fall is held against what outputs of size 1
         change.
     patient : bool
-        A model that is half way there has more steps.
+        A model that is under way has more steps.
+    under_way : float
+        It is once its loss has fallen by this share of what it has to.
     fades : bool
         So has one whose gradients the first steps have brought together; not where they explode, which a large loss
         alone does.
@@ -117,7 +125,9 @@ def hold_trial(
     above = start - constant if math.isfinite(size) else start  # nan where no constant answer is known
     if not math.isfinite(start) or above > FAR * (size if math.isfinite(size) else abs(constant)):
         return None
-    goal, halfway = (_goal(start, best, share, size) for share in (falls_by, falls_by / 2))
+    goal, halfway = (_goal(start, best, share, size) for share in (falls_by, under_way * falls_by))
+    if first.of_batch > 0:
+        goal = max(goal, LEARNT * first.of_batch)
     hopeful, found = partial(_is_under_way, lesson if fades else None, halfway), list[Trial]()
     for index, rate in enumerate(RATES):
         losses: list[float] = []
@@ -164,7 +174,7 @@ def _is_over(losses: list[float], hopeful: Callable[[list[float]], bool], patien
 
 
 def _is_under_way(lesson: Lesson | None, halfway: float, losses: list[float]) -> bool:
-    """Whether a loss is half way to its goal, or all layers get a gradient by now that has come together."""
+    """Whether a loss is on its way to its goal, or all layers get a gradient by now that has come together."""
     return _end(losses) <= halfway or (lesson is not None and lesson.span() <= TOGETHER)
 
 

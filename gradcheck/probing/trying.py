@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from gradcheck.probing.doubts import may_be_slow, status_of
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, FirstLoss
-from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, Lesson, explodes_with_sgd, hold_trial
+from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, HALF, NEARLY, Lesson, explodes_with_sgd, hold_trial
 from gradcheck.probing.verdict import Found, Judgement
 from gradcheck.spec.thresholds import USUAL
 
@@ -33,11 +33,20 @@ def tried(
     """
     verdict, doubt = judgement.diagnosis.verdict, judgement.doubt
     if judgement.is_suspicion:
-        falls_by = COLLAPSED_FALLS_BY if verdict.status == "collapsed" else FALLS_BY
-        slow = judgement.summary.gradient_span > USUAL.max_span or falls_by == FALLS_BY
-        slow = slow and may_be_slow(judgement.found)
-        fades = verdict.status != "exploding" and not (doubt and status_of(doubt) == "collapsed")
-        trial = hold_trial(lesson, first, falls_by, tick, from_zero=from_zero, patient=slow, fades=fades)
+        collapsed = verdict.status == "collapsed"
+        apart = judgement.summary.gradient_span > USUAL.max_span
+        trial = hold_trial(
+            lesson,
+            first,
+            COLLAPSED_FALLS_BY if collapsed else FALLS_BY,
+            tick,
+            from_zero=from_zero,
+            patient=may_be_slow(judgement.found),
+            under_way=NEARLY if collapsed and not apart else HALF,
+            fades=verdict.status != "exploding"
+            and (apart or not collapsed)
+            and not (doubt and status_of(doubt) == "collapsed"),
+        )
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
     if explodes and not judgement.found.first_rms > FAR_TOO_LARGE:  # the logarithms of a spectrum are as large

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gradcheck.diagnosis.label import remark
-from gradcheck.diagnosis.remarks import DOUBTS, is_of_another_kind
+from gradcheck.diagnosis.remarks import ASKED_FOR, DOUBTS, is_of_another_kind
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.diagnosis.suggestions import said_order, starts_far
@@ -31,7 +31,9 @@ def advice(report: Report, width: int) -> Iterator[RenderableType]:
             yield Text("  The first of them in PyTorch (model is yours)")
             yield indented(Text(report.suggestions[0].command), 2 * INDENT)
             if len(report.suggestions) > 1:  # a page of code would bury the reasons
-                yield indented(Text("The code of the others is in --json: suggestions, command", style="dim"))
+                yield indented(
+                    Text("The code of the others is printed by --suggest --json: suggestions, command", style="dim")
+                )
     elif report.suggestions is not None and report.verdict.status != "healthy" and not _of_another_kind(report):
         yield ""
         helps = "fixes it" if of_model else "fixes it and trains better than it with other seeds, too"
@@ -89,8 +91,8 @@ def next_commands(report: Report) -> Iterator[str]:
         yield next_command(report)
     elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report) or _is_untried(report)):
         yield probe_command(report)
-    if report.verdict.status != "healthy":
-        yield f"gradcheck explain {report.verdict.status}"
+    if report.verdict.status != "healthy":  # a remark that decided has a page of its own
+        yield f"gradcheck explain {codes[0] if codes[:1] and codes[0] in ASKED_FOR else report.verdict.status}"
 
 
 def _is_untried(report: Report) -> bool:

@@ -180,6 +180,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
     ),
     "not-zeroed": (
         Cause("call optimizer.zero_grad() in every step, before backward()"),
+        Cause("where it is called: layers that no optimizer holds keep their gradients, and their updates are 0; give "
+              "it all parameters, or set requires_grad to False where a layer is to stay as it is"),
         Cause("if gradients are accumulated on purpose, divide each loss by the number of batches, and step "
               "after the last"),
     ),

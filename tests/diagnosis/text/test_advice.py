@@ -23,7 +23,9 @@ def test_suggestions_show_what_they_change_and_what_it_would_bring(report_of, su
 def test_of_several_changes_of_a_model_the_text_says_where_the_code_of_the_others_is(report_of, suggestion_of):
     pair = suggestion_of("one.mul_(2)"), suggestion_of("other.mul_(3)")
     said = [as_text(replace(report_of([-9.0, 0.0], suggestions=pair[:count]), command="probe")) for count in (1, 2)]
-    assert [text.count("The code of the others is in --json: suggestions, command") for text in said] == [0, 1]
+    assert [
+        text.count("The code of the others is printed by --suggest --json: suggestions, command") for text in said
+    ] == [0, 1]
     assert "one.mul_(2)" in said[1]
     assert "other.mul_(3)" not in said[1]
 

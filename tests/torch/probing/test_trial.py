@@ -119,6 +119,24 @@ def test_a_loss_that_is_half_way_there_has_more_steps_where_it_is_waited_for():
 
     first = FirstLoss(constant_answer=1.0, of_batch=1.0)
     assert [hold_trial(Slow(), first, patient=one).learns for one in (False, True)] == [False, True]
+    assert [hold_trial(Slow(), first, patient=True, under_way=one).learns for one in (0.6, 0.8)] == [True, False]
+
+
+def test_a_batch_that_is_learnt_already_is_no_evidence_of_an_ill_model():
+    class Fitted:
+        """Has come to a thousandth of a constant answer's loss, and stays there."""
+
+        def first(self):
+            return 1e-3
+
+        def adam(self, _rate):
+            return nullcontext(lambda number: 1e-3)
+
+        def span(self):
+            return math.nan
+
+    assert hold_trial(Fitted(), FirstLoss(constant_answer=1.0, of_batch=1.0)).learns
+    assert not hold_trial(Fitted(), FirstLoss(constant_answer=5e-3, of_batch=5e-3)).learns
 
 
 @pytest.mark.parametrize(("span", "fades", "learns"), [(1.5, True, True), (4.0, True, False), (1.5, False, False)])
