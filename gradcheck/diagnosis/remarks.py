@@ -19,7 +19,7 @@ NEEDS_ADAM = "needs-adam"
 #: it was fitted to had none.
 DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "large-inputs", "term-zero",
-    "term-drowned", "not-held", "inputs-alike", "labels-alike", "branches-grow", NEEDS_ADAM,
+    "term-drowned", "not-held", "state-not-passed", "inputs-alike", "labels-alike", "branches-grow", NEEDS_ADAM,
 )  # fmt: skip
 
 #: What other weights, norms and activations don't fix: the sentence of each says what does.

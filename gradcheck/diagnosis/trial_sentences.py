@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def _starts_far(cause: Cause, flow: GradientFlow) -> str:
-    guessing = f", guessing among {cause.details['classes']:,} classes costs {cause.limit:.3g}" if cause.limit else ""
+    classes = cause.details["classes"]
+    what = f"guessing among {classes:,} classes" if classes else "the targets' mean as the answer"
+    guessing = f", {what} costs {cause.limit:.3g}" if cause.limit else ""
     return (
         f"the loss starts at {cause.value or 0.0:.2g}{guessing}: the first steps break what is there; look at what "
         "multiplies or divides the outputs (a temperature, a deviation), and draw the read-out smaller"

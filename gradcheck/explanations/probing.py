@@ -74,10 +74,9 @@ PROBING = (
         "sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
         "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, examples that a "
         "view or a recurrence mixes up, a draw by sample().",
-        why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning; a loss without a "
-        "least value is exploding, outputs that come of other examples are collapsed. Else it is healthy, but "
-        "--fail-on remarks fails on any of them, or on one by its name; any does not include them. What has no graph "
-        "(.item(), detach(), argmax, no_grad), or nothing that is trained, is no-gradient.",
+        why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning. Else it is healthy, "
+        "but --fail-on remarks fails on any of them, or on one by its name; any does not include them. What has no "
+        "graph (.item(), detach(), argmax, no_grad), or nothing that is trained, is no-gradient.",
         formula=(
             "out of reach: mean (t - nearest output)² > 0.05 var t",
             "broadcast: (64, 1) - (64,) is (64, 64)",

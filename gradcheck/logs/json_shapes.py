@@ -12,6 +12,9 @@ X, Y = "x", "y"
 #: Levels of objects at which charts are looked for.
 DEEPEST_CHART = 4
 
+#: Digits that no step's number has.
+LONGEST_STEP = 20
+
 
 def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield what an object may be read as: columns, each a list with a value for each row.
@@ -38,9 +41,14 @@ def as_columns(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         rows = [one for one in values if isinstance(one, dict)]
         yield {"step": [one.get("step") for one in rows], name: [one.get("value") for one in rows]}
     yield from _split(record)
-    if len(record) > 1 and all(key.isdecimal() and isinstance(value, dict) for key, value in record.items()):
+    if len(record) > 1 and all(_is_step(key) and isinstance(value, dict) for key, value in record.items()):
         yield _rows([{"step": int(step)} | value for step, value in record.items()])
     yield from _lists(record)
+
+
+def _is_step(key: str) -> bool:
+    """Whether a key is a step's number: none is of hundreds of digits, which Python refuses to read."""
+    return key.isdecimal() and len(key) < LONGEST_STEP
 
 
 def _charts(record: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, dict[float, Any]]]:

@@ -9,7 +9,7 @@ from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity
 from gradcheck.probing.evidence import Evidence
-from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS, FirstLoss
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS
 from gradcheck.probing.trial import FAR
 
 #: The logits of different examples lie close together where so little is between them, as a share of their size. Of
@@ -22,15 +22,8 @@ CLOSE = 2e-3
 #: What is wrong with the loss, the batch or the model, and keeps most models from learning: they are tried.
 WRONG = (
     "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped",
-    "unregistered", "units-alike", "labels-outside", "sampled",
+    "examples-mixed", "unregistered", "units-alike", "labels-outside",
 )  # fmt: skip
-
-#: Causes by which a loss has no least value.
-BOUNDLESS = ("loss-negated", "loss-boundless", "nll-not-log")
-
-#: A loss of numbers starts far off where it does so many times above a constant answer's, and outputs or targets are
-#: the root of that above the size of the others.
-FAR_OFF = 1e6
 
 #: A loss that nobody can hold against a constant answer's is huge as outputs are beyond 10^4: by its square, which may
 #: be summed over all of them.
@@ -67,17 +60,8 @@ def starts_far(found: Evidence) -> Iterator[Cause]:
         return
     if first.classes and first.value > FAR * first.constant_answer > 0:
         yield Cause("starts-far", None, first.value, first.constant_answer, {"classes": first.classes})
-    elif _is_far_from_targets(first):
-        yield Cause("starts-far", None, first.value, first.constant_answer, {"classes": 0})
     elif not math.isfinite(first.constant_answer) and abs(first.value) > HUGE * found.outputs:
         yield Cause("starts-far", None, first.value, None, {"classes": 0})
-
-
-def _is_far_from_targets(first: FirstLoss) -> bool:
-    """Whether outputs are of another order than the targets, or these than what is between them."""
-    if first.classes or not first.value > FAR_OFF * first.constant_answer > 0:
-        return False
-    return first.output_rms > math.sqrt(FAR_OFF) * first.targets_rms or first.targets_rms > math.sqrt(FAR_OFF)
 
 
 def has_large_inputs(found: Evidence) -> bool:
@@ -100,11 +84,9 @@ def _outputs_near(found: Evidence) -> Iterator[Cause]:
         yield Cause("outputs-near", None, share, ALIKE, {"apart": apart})
 
 
-def mixes_examples(found: Evidence) -> bool:
-    """Whether outputs come of other examples, as a view shows, or that all are the same, and a further pass."""
-    return any(one.code == "examples-mixed" for one in found.of_loss)
-
-
 def falls_without_bound(found: Evidence) -> bool:
-    """Whether each step makes a loss fall that has no least value, so that it says nothing of what is learnt."""
-    return any(one.code in BOUNDLESS and one.details.get("given") != "probabilities" for one in found.of_loss)
+    """Whether a loss takes scores for log-probabilities, so that each step makes it fall, whatever is learnt.
+
+    Other losses without a least value may be meant: an adversary's, or a policy's whose returns are all negative.
+    """
+    return any(one.code == "nll-not-log" and one.details.get("given") != "probabilities" for one in found.of_loss)

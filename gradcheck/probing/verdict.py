@@ -19,7 +19,6 @@ from gradcheck.probing.doubts import (
     doubts_of,
     falls_without_bound,
     has_large_inputs,
-    mixes_examples,
     starts_far,
     status_of,
 )
@@ -157,7 +156,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     huge = status == "exploding" and breaks  # whose loss falls by itself
     if huge or any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
-    if status == ("collapsed" if mixes_examples(found) else "exploding" if falls_without_bound(found) else None):
+    if status == "exploding" and falls_without_bound(found):
         certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
     certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
@@ -203,8 +202,6 @@ def _status(found: Evidence, status: Status, *, breaks: bool) -> Status:
         return "dead"
     if status == "healthy" and any(one.code == "softmax-twice" and (one.value or 1) < SHARP for one in found.of_loss):
         return "vanishing"
-    if status in ("healthy", "collapsed") and mixes_examples(found):
-        return "collapsed"
     if status in ("healthy", "collapsed", *SUSPECTED) and falls_without_bound(found):
         return "exploding"
     if status == "healthy" and breaks:

@@ -80,7 +80,11 @@ def _is_over_one(node: Node, name: str) -> bool:
     """Whether a node is an attention over a single token, or its softmax."""
     if is_fused(name):
         return hasattr(node, "_saved_key") and int(node._saved_key.shape[-2]) == 1
-    return name == "SoftmaxBackward0" and node._saved_result.shape[-1:] == (1,) and _is_of_product(node)
+    return (
+        name in ("SoftmaxBackward0", "SafeSoftmaxBackward0")
+        and node._saved_result.shape[-1:] == (1,)
+        and _is_of_product(node)
+    )
 
 
 def note_single(names: tuple[str, ...]) -> ModelParts:

@@ -38,19 +38,9 @@ def suspect_mixing(
     if tensor is None or not tensor.dim() or len(tensor) != examples or examples < FEWEST or not tensor.requires_grad:
         return ()
     found = [*find_swapped_axes(record, output, targets, examples), *_cut_elsewhere(graph, examples)]
-    if isinstance(targets, Tensor) and _is_square(tensor, targets):
-        shapes = ["x".join(map(str, one.shape)) for one in (tensor, targets, tensor)]
-        details = dict(zip(("output", "targets", "wide"), shapes, strict=True))
-        found.append(Cause("broadcast", None, tensor.numel(), details=details))
     if bool((tensor.detach()[1:] == tensor.detach()[:1]).all()):
         found.append(Cause("examples-mixed", None, examples, details={"given": "", "made": ""}))
     return tuple(found)
-
-
-def _is_square(output: Tensor, targets: Tensor) -> bool:
-    """Whether there is an output for each pair of examples, and a number as target for each example."""
-    each = targets.is_floating_point() and targets.numel() == len(targets) == len(output)
-    return each and tuple(output.shape) == (len(targets),) * 2
 
 
 def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
@@ -89,6 +79,8 @@ def influence_of(model: nn.Module, batch: Batch) -> Influence:
     examples, found = batch.examples, list[tuple[bool, int]]()
     with torch.no_grad(), _in_eval_mode(model):
         before = _outputs(model, batch)
+        if ((_outputs(model, batch) - before).abs() > CHANGED * before.abs().max()).any():  # by chance, not by example
+            return Influence(own=True, others=0, alike=False)
         for place in (examples // 2, examples // 3):
             now = _outputs(model, _changed(batch, place))
             moved = (now - before).abs().amax(1) > CHANGED * before.abs().max()

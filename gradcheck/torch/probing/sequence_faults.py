@@ -23,10 +23,11 @@ def judge_states(record: Recording, layers: Mapping[str, int]) -> ModelParts:
         calls = record.of(layer)
         if isinstance(layer.module, nn.RNNCellBase | nn.RNNBase) and len(calls) >= STEPS:
             code = "state-detached" if _is_cut_throughout(calls) else "state-not-passed"
-            if code == "state-detached" or all(map(_starts_anew, calls)):
+            if code == "state-detached" or (all(map(_starts_anew, calls)) and not _passes_by_input(calls)):
                 place = (layers[layer.name],) * 2 if layer.name in layers else None
                 causes.append(Cause(code, place, len(calls), details={"name": layer.name}))
-    return ModelParts("vanishing" if causes else None, tuple(causes))
+    lost = any(one.code == "state-detached" for one in causes)  # each call may be meant to stand alone
+    return ModelParts("vanishing" if lost else None, tuple(causes))
 
 
 def _starts_anew(call: Call) -> bool:
@@ -39,6 +40,21 @@ def _starts_anew(call: Call) -> bool:
             return False
     state = _given(call)
     return state is None or (not state.requires_grad and is_zero(state))
+
+
+def _passes_by_input(calls: Sequence[Call]) -> bool:
+    """Whether a call's input comes of an earlier call's output, so that the state goes on within it."""
+    left = {node for call in calls for one in several(call.output) if (node := one.grad_fn) is not None}
+    waiting = [one.grad_fn for call in calls for one in several(call.inputs[:1]) if one.grad_fn is not None]
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        if node in left:
+            return True
+        fresh = {after for after, _ in node.next_functions if after is not None} - seen
+        seen |= fresh
+        waiting.extend(fresh)
+    return False
 
 
 def _is_cut_throughout(calls: Sequence[Call]) -> bool:

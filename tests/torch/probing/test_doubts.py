@@ -86,11 +86,11 @@ def test_a_loss_of_ones_own_that_starts_beyond_all_bounds_explodes():
     assert (report.verdict.status, codes(report)[0]) == ("exploding", "starts-far")
 
 
-@pytest.mark.parametrize(("scale", "status"), [(1e-6, "exploding"), (1e-2, "healthy"), (1.0, "healthy")])
-def test_targets_of_another_order_than_the_outputs_are_far_off(scale, status):
+@pytest.mark.parametrize("scale", [1e-6, 1e-2, 1.0])
+def test_targets_of_another_order_than_the_outputs_are_not_far_off(scale):
     report = probe(perceptron(1), (torch.randn(32, 20), scale * torch.randn(32, 1)), "mean-square")
-    assert report.verdict.status == status
-    assert ("starts-far" in codes(report)) == (status == "exploding")
+    assert report.verdict.status == "healthy"  # plain SGD takes the loss there without an explosion
+    assert "starts-far" not in codes(report)
 
 
 def test_a_loss_that_is_summed_over_many_outputs_is_not_far():
