@@ -104,6 +104,15 @@ def test_a_recurrence_along_as_many_rows_as_there_are_examples_is_not():
     assert "axes-swapped" not in codes(probe(Rows(), batch))
 
 
+def test_outputs_that_change_by_chance_change_with_no_example():
+    class Drawn(Rows):
+        def forward(self, x):
+            return super().forward(x + torch.randn_like(x))
+
+    batch = torch.randn(16, 4, 16, 6), torch.arange(16) % 3
+    assert "axes-swapped" not in codes(probe(Drawn(), batch))
+
+
 def test_nor_is_one_with_a_number_for_each_step_of_each_sequence():
     class Filter(Reader):
         def forward(self, x):
