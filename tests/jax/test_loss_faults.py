@@ -42,17 +42,17 @@ def codes(units, end, targets, loss):
 
 
 @pytest.mark.parametrize(
-    ("units", "end", "targets", "loss", "found"),
+    ("units", "end", "targets", "loss", "status", "found"),
     [
-        (3, jax.nn.softmax, LABELS, optax.softmax_cross_entropy_with_integer_labels, ["softmax-twice"]),
-        (1, jax.nn.sigmoid, YES, optax.sigmoid_binary_cross_entropy, ["sigmoid-twice"]),
-        (1, as_it_is, YES[:, 0], optax.sigmoid_binary_cross_entropy, ["broadcast"]),
-        (3, jax.nn.softmax, HOT, logarithm, []),
-        (3, jax.nn.log_softmax, LABELS, optax.softmax_cross_entropy_with_integer_labels, []),
+        (3, jax.nn.softmax, LABELS, optax.softmax_cross_entropy_with_integer_labels, "healthy", ["softmax-twice"]),
+        (1, jax.nn.sigmoid, YES, optax.sigmoid_binary_cross_entropy, "not-learning", ["sigmoid-twice"]),
+        (1, as_it_is, YES[:, 0], optax.sigmoid_binary_cross_entropy, "not-learning", ["broadcast"]),
+        (3, jax.nn.softmax, HOT, logarithm, "healthy", []),
+        (3, jax.nn.log_softmax, LABELS, optax.softmax_cross_entropy_with_integer_labels, "healthy", []),
     ],
 )
-def test_what_is_wrong_between_output_and_loss_is_named_and_nothing_else(units, end, targets, loss, found):
-    assert codes(units, end, targets, loss) == ("healthy", found)
+def test_what_is_wrong_between_output_and_loss_is_named_and_nothing_else(units, end, targets, loss, status, found):
+    assert codes(units, end, targets, loss) == (status, found)
 
 
 def test_of_several_outputs_the_one_that_does_not_fit_is_named():

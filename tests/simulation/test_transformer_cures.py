@@ -88,7 +88,10 @@ def test_suggestions_are_healthy_likely_to_train_and_the_best_comes_first_fewer_
     for name, report in reports.items():
         assert {one.status for one in report.suggestions} == {"healthy"}, name
         assert all(one.score >= 0.5 for one in report.suggestions), name
-        order = [("blocks" in one.changes, -min(round(one.score, 2), 0.95)) for one in report.suggestions]
+        order = [
+            ("blocks" in one.changes, one.first_loss is not None, -min(round(one.score, 2), 0.95))
+            for one in report.suggestions
+        ]
         assert order == sorted(order), name  # above 95 % all are as likely: the smallest change decides there
 
 

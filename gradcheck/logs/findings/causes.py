@@ -43,7 +43,6 @@ SIGNS = {
     "scale-moves": "the loss scale changes: it is dynamic",
     "norm-grows": "the gradient's norm grows beside the loss",
     "still": "the loss falls in its first rows, and hardly since",
-    "at-first": "only the first rows are huge",
     "swings": "the loss swings to and fro from the first rows on",
     "scale-at-minimum": "the loss scale has fallen as far as it goes",
     "scale-settles": "the loss scale comes down where it is, and fits then",
@@ -171,10 +170,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "these steps did harm", ("clipped",), True),
     ),
     "huge": (
-        Cause("if inputs and targets are about 1, outputs of the untrained network are far too large: scale the last "
-              "layer's initial weights, and of residual branches each one's last, or normalise", ("at-first",), True),
         Cause("an explosion from before the log begins: look at earlier logs, and start from a checkpoint before "
-              "it", unless=("at-first",)),
+              "it"),
         Cause("inputs or targets in raw units (pixels of 0 to 255, prices): scale both to about 1"),
         Cause("a sum over the batch or the tokens in place of a mean: divide by their number"),
     ),

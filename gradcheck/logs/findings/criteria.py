@@ -29,7 +29,7 @@ from gradcheck.logs.findings.short import (
 from gradcheck.logs.findings.signed_losses import find_signed
 from gradcheck.logs.findings.signs import with_signs
 from gradcheck.logs.findings.spikes import find_spikes
-from gradcheck.logs.findings.starts import find_above_start, find_far_start, find_still_after_fall, find_swinging
+from gradcheck.logs.findings.starts import find_above_start, find_still_after_fall, find_swinging
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
 from gradcheck.logs.series import Series
 
@@ -41,7 +41,7 @@ CRITERIA = (
     find_exploding, find_short_growth, find_short_jump, find_nonfinite, find_vanishing, find_collapsed, find_zeros,
     find_no_gradient, find_loss_rises, find_above_start, find_short_rise, find_dead, find_spikes, find_short_spike,
     find_huge, find_clamped, find_frozen, find_not_learning, find_short_guess, find_loss_jump, find_signed,
-    find_swinging, find_still_after_fall, find_far_start,
+    find_swinging, find_still_after_fall,
     find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 

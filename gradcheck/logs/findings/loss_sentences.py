@@ -27,9 +27,6 @@ def _norm_grows(found: Finding) -> str:
 def huge(found: Finding) -> str:
     """Return how large loss and norm are, and since when."""
     loss, norm = (significant(found.numbers.get(name, 0.0), 2) for name in ("loss", "norm"))
-    if found.details.get("at_first"):
-        first, gradient, end = (significant(found.numbers[name], 3) for name in ("loss", "norm", "end"))
-        return f"the first loss is {first}, the first gradient norm {gradient}; in the end the loss is {end}"
     if found.details.get("alone"):
         return f"a loss of {loss} from the first row on, and no better at the end"
     return f"a loss of {loss} and a gradient norm of {norm} from the first row on, and no better at the end"

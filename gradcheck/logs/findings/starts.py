@@ -1,4 +1,4 @@
-"""A loss that is odd from its first rows on: it leaves them upwards, swings, falls once and no more, or starts far off.
+"""A loss that is odd from its first rows on: it leaves them upwards, swings, or falls once and no more.
 
 All are notes.
 
@@ -15,8 +15,6 @@ All are notes.
 | ``FALLEN``, ``LEFT`` | 10 % and more, half is left | a loss that falls by more in its first rows may have converged |
 | ``AT_ONCE`` | two rows, or a twentieth of the run | so soon it is down |
 | ``STILL`` | 4 % of the loss | with two standard errors: it can't have fallen by more since |
-| ``FAR_LOSS``, ``FAR_NORM`` | 100, 1000 | guesses and standardised targets cost 10 at most |
-| ``NEARER`` | a hundredth | where so little of the first loss is left, it said nothing of the task |
 """
 
 import numpy as np
@@ -43,7 +41,6 @@ MOSTLY, LEAP, NO_LOWER, CLEAR, AT_FIRST = 0.95, 3.0, 0.03, 3.0, 0.7
 OPPOSED, ALIKE, SWING, SINCE = -0.6, 0.5, 0.05, 0.05
 
 FALLEN, LEFT, AT_ONCE, STILL = 0.1, 0.5, 0.05, 0.04
-FAR_LOSS, FAR_NORM, NEARER = 100.0, 1000.0, 0.01
 
 #: Deviations beyond which a loss counts as no more in a correlation; the part of a log that half a period may take.
 FAR, LONGEST = 5.0, 5
@@ -137,20 +134,6 @@ def find_still_after_fall(series: Series) -> list[Finding]:
         return []
     numbers = {"level": level, "moved": start - level, "start": start, "reached_step": float(steps[row])}
     return [Finding("not-learning", float(steps[row]), series.ends[1], (), numbers, severity=NOTE, signs=("still",))]
-
-
-def find_far_start(series: Series) -> list[Finding]:
-    """Find a first loss and norm that are huge beside what is left of them later: a note."""
-    _, losses = _judged(series)
-    norms = series.norms[~np.isnan(series.norms)]
-    if not len(losses) or len(norms) < ENOUGH or losses[0] < FAR_LOSS or norms[0] < FAR_NORM:
-        return []
-    end = median(losses[-len(losses) // 4 :])
-    if end > NEARER * losses[0]:
-        return []
-    numbers = {"loss": float(losses[0]), "norm": float(norms[0]), "end": end}
-    first = series.ends[0]
-    return [Finding("huge", first, first, (), numbers, FAR_LOSS, {"at_first": True}, NOTE, ("at-first",))]
 
 
 def _period(losses: Numbers) -> int:

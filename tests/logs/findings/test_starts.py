@@ -182,25 +182,3 @@ def test_a_loss_that_falls_in_its_first_rows_and_hardly_since_is_a_note(losses, 
 def test_with_a_norm_that_falls_beside_it_the_loss_has_converged(found):
     norms = 10.0 ** -np.linspace(0, 2, 81)
     assert not any("still" in one.signs for one in found(rows(fallen(3.09), norms)))
-
-
-# ---- it starts far off
-
-
-@pytest.mark.parametrize(
-    ("loss", "norm", "end", "told"),
-    [(1100, 20_000, 2, True), (90, 20_000, 0.5, False), (1100, 900, 2, False), (1100, 20_000, 20, False)],
-)
-def test_a_huge_first_loss_and_norm_of_which_little_is_left_are_a_note(loss, norm, end, told, found):
-    course = np.exp(-STEPS / 20)
-    notes = [one for one in found(rows(noisy(end + loss * course), noisy(1 + norm * course))) if one.kind == "huge"]
-    assert [one.weight for one in notes] == ["note"] * told
-    assert all((one.first_step, one.last_step) == (0, 0) for one in notes)
-    assert all("in the end the loss is 2" in sentence(one) for one in notes)
-    assert all("untrained network" in advice_on(one.kind, one.signs)[0] for one in notes)
-
-
-def test_such_a_start_explains_no_rise_later(found):
-    losses = noisy(0.5 + 1100 * np.exp(-STEPS / 5) + 0.05 * np.maximum(0, STEPS - 120), 0.02)
-    kinds = [one.kind for one in found(rows(losses, noisy(1 + 20_000 * np.exp(-STEPS / 5))))]
-    assert kinds == ["loss-rises", "huge"]
