@@ -37,4 +37,9 @@ def is_of_another_kind(codes: Sequence[str]) -> bool:
 
     Units with the same weights are drawn anew; any other remark matters where it decided.
     """
-    return not OF_ANOTHER_KIND.isdisjoint(codes) or (codes[0] in ASKED_FOR and codes[0] != "units-alike")
+    return not OF_ANOTHER_KIND.isdisjoint(codes) or decisive_remark(codes) not in ("", "units-alike")
+
+
+def decisive_remark(codes: Sequence[str]) -> str:
+    """Return the weightiest of a verdict's causes if it is a remark, else nothing."""
+    return next((code for code in codes[:1] if code in ASKED_FOR), "")

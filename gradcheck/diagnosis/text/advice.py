@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gradcheck.diagnosis.label import remark
-from gradcheck.diagnosis.remarks import ASKED_FOR, DOUBTS, is_of_another_kind
+from gradcheck.diagnosis.remarks import DOUBTS, decisive_remark, is_of_another_kind
 from gradcheck.diagnosis.report import Report, SuggestionRecord
 from gradcheck.diagnosis.shown_layers import sampled
 from gradcheck.diagnosis.suggestions import said_order, starts_far
@@ -92,7 +92,7 @@ def next_commands(report: Report) -> Iterator[str]:
     elif report.config.get("target") and (report.verdict.status == "healthy" or sampled(report) or _is_untried(report)):
         yield probe_command(report)
     if report.verdict.status != "healthy":  # a remark that decided has a page of its own
-        yield f"gradcheck explain {codes[0] if codes[:1] and codes[0] in ASKED_FOR else report.verdict.status}"
+        yield f"gradcheck explain {decisive_remark(codes) or report.verdict.status}"
 
 
 def _is_untried(report: Report) -> bool:

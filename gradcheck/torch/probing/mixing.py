@@ -75,7 +75,7 @@ def confirmed(suspected: tuple[Cause, ...], influence: Influence) -> Iterator[Ca
 
 
 def influence_of(model: nn.Module, batch: Batch) -> Influence:
-    """Pass a batch twice more without dropout and batch statistics, each time with another example changed."""
+    """Pass a batch without dropout and batch statistics, twice as it is, and twice with another example changed."""
     examples, found = batch.examples, list[tuple[bool, int]]()
     with torch.no_grad(), _in_eval_mode(model):
         before = _outputs(model, batch)
