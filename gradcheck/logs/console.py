@@ -7,11 +7,12 @@ from gradcheck.logs.columns import NOTHING, meaning
 from gradcheck.logs.console_code import Block
 from gradcheck.logs.console_commas import Commas
 from gradcheck.logs.console_context import value_of
-from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED
+from gradcheck.logs.console_kinds import EPOCH, OF_AN_EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED
 from gradcheck.logs.console_lines import (
     TELLING,
     Bar,
     epoch_bar,
+    is_drawn,
     is_error,
     is_history,
     is_of_unfit,
@@ -125,8 +126,8 @@ class Console(ConsoleReader):
         if text.startswith('{"'):
             yield from self._object(text)
             return
-        if "%" in text and ("|" in text or "% " in text):
-            drawn = "%|" in text
+        drawn = is_drawn(text)
+        if drawn or ("%" in text and ("|" in text or "% " in text)):
             parts = parted(text)
             if len(parts) > 1:
                 for part in parts:
@@ -186,7 +187,7 @@ class Console(ConsoleReader):
         frame, worth = "", TRAINING
         if bar is not None:
             text, at, ends = bar
-            frame, worth = ("the end of an epoch", TRAINING) if ends else ("the bar of an epoch", PROVISIONAL)
+            frame, worth = ("the end of an epoch", TRAINING) if ends else (OF_AN_EPOCH, PROVISIONAL)
             self.context.see_bar(at)
         shape, values = cut(text)
         if len(values) > MOST_NUMBERS:

@@ -104,6 +104,8 @@ class Context:
             values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
         if plan.is_clock:
             values.append(clock)
+        if len(values) < len(plan.layout.columns):  # how long the epoch is, by its bar
+            values.append(self.bar.total if self.bar else MISSING)
         kind.rows += 1
         if kind.rows > 1:  # a line of the kind before an error: the program went on
             self.last_word = ""

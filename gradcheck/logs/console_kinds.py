@@ -48,6 +48,9 @@ MOST_NAMES = 1000
 #: there are hardly any others, and numbers that have a step and no name if there is nothing else at all.
 UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
 
+#: What lines with a bar of an epoch are taken out of.
+OF_AN_EPOCH = "the bar of an epoch"
+
 #: What is done to a number that stands for the loss.
 LOGARITHM, NEGATIVE = "ln", "−"
 
@@ -209,6 +212,7 @@ class Kinds:
         columns += [LOSS] if lacks_loss else []
         is_clock = kind.fractional and epoch >= 0 and step < 0 and TIME not in own
         columns += [TIME] if is_clock else []
+        columns += [LENGTH] if lead == OF_AN_EPOCH and step < 0 else []
         usual = {STEP: "the place in the epoch" if inside else BAR}
         names = [own.get(one) or kind.names.get(one) or usual.get(one, one.quantity) for one in columns]
         change = changed(own.get(LOSS, "")) if "loss" not in self.wanted else ""

@@ -18,6 +18,13 @@ _BAR = re.compile(
     r"\[[^,\]={]*(?:,\s*[^,\]={]*/[^,\]={]*)?,?"
 )
 
+#: The bar of rich, and of those who draw theirs as it does: ``━━━━╸━━━ 20/600 0:00:02 • 0:01:10 9.8it/s``,
+#: ``12% ━─────── 1/8 1.4it/s 0.6s<4.9s``.
+_RICH_BAR = re.compile(
+    r"(?:\d+%\s+)?[━╸╺─]{5,}\s+(\d+)/(\d+)\s+(?=[-\d])(?:[-\d:]+ • [-\d:]+\s*)?(?:[\d.]+(?:it/s|s/it)\s*)?"
+    r"(?:[\d.]+s(?:<[\d.:]+s?)?)?\s*"
+)
+
 #: Where it is, in a line without the bar.
 _PLACE = re.compile(r"\s*[\d.]+[kMG]?/[\d.]+[kMG]?\Z")
 
@@ -115,14 +122,19 @@ def plain(line: str) -> str:
     return line.replace("│", "|").replace("┃", "|")
 
 
+def is_drawn(line: str) -> bool:
+    """Whether a line has strokes of which bars are drawn."""
+    return "%|" in line or "━" in line or "─" in line
+
+
 def without_bar(line: str) -> tuple[str, Bar | None, str]:
     """Return a line without its bar, where the bar is, and what is drawn after it on the same line."""
-    found = _BAR.search(line)
+    found = _BAR.search(line) or _RICH_BAR.search(line)
     if not found:
         return line, None, ""
     bar = Bar(_count(found[1]), _count(found[2]))
     rest = line[found.end() :]
-    if rest.startswith(("]", "{")):  # a paste may have lost the bracket
+    if rest.startswith(("]", "{")) or (not rest and found.re is _RICH_BAR):  # a paste may have lost the bracket
         return line[: found.start()].strip(" \t:"), bar, rest.removeprefix("]").strip()
     return f"{line[: found.start()].strip()} {found[1]}/{found[2]} [{rest}", bar, ""
 

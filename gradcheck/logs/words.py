@@ -80,7 +80,8 @@ OF_RATE = _set("lr learning rate base pg group param adam adamw sgd muon current
 #: Words of what is no part of a loss though it has the word in its name.
 NO_PART = _set(
     "scale scaler scaling weight weights coef coeff coefficient ratio time ppl acc accuracy std var variance min max "
-    "vs samples lr norm count num best lambda window per skipped delta diff grad gradient log prob target threshold"
+    "vs samples lr norm count num best prev previous lambda window per skipped delta diff grad gradient log prob "
+    "target threshold"
 )
 
 #: Words of what is no gradient norm though it has the words in its name.

@@ -131,3 +131,44 @@ def test_rows_written_below_the_bar_of_a_validation_are_of_the_validation():
 def test_a_loss_that_is_called_that_of_the_training_is_so_below_the_heading_of_a_validation(told):
     rows = [f"step {at}: train_loss {2.5 - at / 50:.3f}" for at in range(30)]
     assert told(*rows[:10], "Running validation ...", *rows[10:]).log.rows == 30
+
+
+def test_the_bars_of_rich_say_the_step_within_the_epoch(told):
+    rows = [
+        f"Epoch {epoch}/2  ━━━━━╸━━━━━━ {at}/20 0:00:01 • 0:00:04 9.82it/s v_num: 0_1 train_loss: {9 - at / 8 - epoch}"
+        for epoch in range(3)
+        for at in range(1, 21)
+    ]
+    report = told(*rows)
+    assert (report.log.first_step, report.log.last_step) == (1, 60)
+    assert report.log.columns[0].name == "train_loss"
+
+
+def test_a_table_whose_rows_end_with_a_bar_has_its_steps(told):
+    rows = [
+        f"      {epoch}/3     0G     {9 - at / 8 - epoch:.4f}      16      32: {12 * at}% ━━━─── {at}/8 1.4it/s 0.6s"
+        for epoch in (1, 2, 3)
+        for at in range(8)
+    ]
+    log = told("      Epoch    GPU_mem       loss  Instances       Size", *rows).log
+    assert (log.rows, log.first_step, log.last_step) == (24, 0, 23)
+
+
+def test_the_bar_of_an_epoch_says_how_long_it_is_though_few_of_its_steps_are_drawn(told):
+    rows = [
+        line
+        for epoch, places in ((1, (1, 54, 72)), (2, (1, 28, 99)), (3, (1, 60, 90)))
+        for line in (
+            f"Epoch {epoch}/3",
+            *(f"{at:3d}/100 ━━━━━━━━━━━━━━ 0s 1ms/step - loss: {3 - at / 99}" for at in places),
+        )
+    ]
+    assert told(*rows).log.last_step == 290
+
+
+def test_a_loss_of_the_step_before_is_no_part_of_the_loss(told):
+    rows = [
+        bar(at, 40, "Training: ", f", loss={2.5 - at / 40:.3g}, prev_loss={'nan' if at < 2 else 2.5}")
+        for at in range(40)
+    ]
+    assert "nonfinite" not in {one.kind for one in told("".join(rows)).findings}

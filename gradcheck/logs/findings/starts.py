@@ -145,7 +145,7 @@ def find_still_after_fall(series: Series) -> list[Finding]:
 
 
 def find_at_chance(series: Series) -> list[Finding]:
-    """Find a loss that is that of a guess on average, as far as its noise shows, and hasn't fallen: a note."""
+    """Find a loss that is that of a guess on average, as far as its noise shows, and has hardly fallen: a note."""
     _, losses = _judged(series)
     if not len(losses) or find_not_learning(series):
         return []
@@ -154,8 +154,9 @@ def find_at_chance(series: Series) -> list[Finding]:
     error = spread / len(losses) ** 0.5
     classes = guessed_classes(level, max(KNOWN, 2 * error))
     told_apart = 2 < classes <= MOST_CLASSES and np.log1p(1 / classes) > APART * error
-    even = losses[:3].max() <= level + CLEAR * spread and spread <= EVENLY * deviation(losses)
-    if not told_apart or not even or abs(fall) > 2 * line_error or line_error > STILL * level:
+    even = spread <= EVENLY * deviation(losses) or np.ptp(losses) <= FLAT * level
+    even = even and losses[:3].max() <= level + CLEAR * spread
+    if not told_apart or not even or abs(fall) > max(2 * line_error, FLAT * level) or line_error > STILL * level:
         return []
     if find_loss_rises(series) or find_loss_jump(series) or find_swinging(series) or find_still_after_fall(series):
         return []

@@ -213,6 +213,11 @@ def test_other_noisy_losses_are_not_called_guesses(losses, found):
     assert not [one for one in found(rows(losses)) if "at-chance" in one.signs]
 
 
+def test_a_loss_that_falls_to_a_guess_by_less_than_a_hundredth_is_a_note(found):
+    (one,) = found(rows(np.log(4) + 0.006 * np.exp(-np.arange(24) / 10)))
+    assert (one.weight, one.signs) == ("note", ("at-chance",))
+
+
 def test_a_loss_that_is_a_guess_in_the_whole_log_is_not_said_to_fall_at_first_as_well(found):
     losses = guessing(600, noise=0.05)
     losses[0] = 1.6
