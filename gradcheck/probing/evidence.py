@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gradcheck.base.record import power_of_ten
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.flow.model_flow import ModelFlow
@@ -65,6 +66,11 @@ class Evidence(ABC):
     outputs: int = 1  # their numbers, which a loss may be summed over
     given_rms: float = math.nan  # root mean square of what the first layer is given; nan where it isn't of floats
     gated: bool = False  # some branches start next to nothing
+
+    def sized(self, first: FirstLoss) -> FirstLoss:
+        """Return a first loss with the sizes that it is held against."""
+        inputs_rms = math.nan if self.flow.normalized[0] else self.first_rms
+        return first._replace(readout_rms=power_of_ten(self.flow.output.log10_logit_rms), inputs_rms=inputs_rms)
 
     @property
     @abstractmethod

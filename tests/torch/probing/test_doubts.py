@@ -149,3 +149,27 @@ def test_inputs_of_the_size_of_bytes_are_named_though_the_model_is_healthy():
         model[-1].weight.mul_(0.02)  # the loss starts where guessing does
     named = {shift: probe(model, (bytes_ / 255 * scale, labels)) for scale, shift in ((255, "as bytes"), (2, "scaled"))}
     assert {when: "large-inputs" in codes(one) for when, one in named.items()} == {"as bytes": True, "scaled": False}
+
+
+def saturated(deviation):
+    model = nn.Sequential(
+        nn.Linear(20, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10)
+    )
+    for layer in model[::2]:
+        nn.init.normal_(layer.weight, 0, deviation)
+    return model
+
+
+def test_a_loss_that_starts_many_times_above_guessing_and_stays_there_explodes():
+    report = probe(saturated(5.0), classes())
+    assert (report.verdict.status, codes(report)[0]) == ("exploding", "readout-large")
+    assert "trial-fails" in codes(report)
+
+
+def test_one_that_comes_down_is_a_remark():
+    model = perceptron()
+    with torch.no_grad():
+        model[-1].weight.mul_(400)
+    report = probe(model, classes())
+    assert report.model.trial.learns
+    assert (report.verdict.status, codes(report)[0]) == ("healthy", "readout-large")
