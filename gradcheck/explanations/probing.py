@@ -29,7 +29,7 @@ PROBING = (
             "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
             "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
-            "tried though it passes: loss at the start > 10 times a constant answer's, outputs too large",
+            "tried though it passes: a loss of logits that starts > 10 times above guessing",
         ),
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
