@@ -97,12 +97,14 @@ def _outputs_near(found: Evidence) -> Iterator[Cause]:
     """Yield that the logits of different examples lie close together; not where all of them are zero.
 
     Of outputs that are compared with numbers it says little: an autoencoder that ends in a sigmoid starts at one half.
+    Nor does their distance where the loss reads something else, as one that makes unit vectors of embeddings first.
     """
     first, apart = found.at_loss.first, found.outputs_apart
     if not first.classes or not apart > 0:
         return
     share = apart / first.output_rms if first.output_rms else math.nan
-    if share < ALIKE or apart < CLOSE:
+    as_logits = first.value <= LARGE_LOSS * first.constant_answer  # small ones cost what guessing does
+    if share < ALIKE or (apart < CLOSE and as_logits):
         yield Cause("outputs-near", None, share, ALIKE, {"apart": apart})
 
 
