@@ -183,6 +183,11 @@ OF_LOSS = {
         "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "
         "{value:.3g}, lie far from 0; subtract their mean",
     ),
+    "targets-huge": Code(
+        "the targets are huge beside the outputs; value: their root mean square",
+        "the targets' root mean square is {value:.3g}, that of the outputs {outputs:.2g}: steps that suit the weights "
+        "hardly change the loss; subtract the targets' mean and divide by their deviation",
+    ),
     "labels-ignored": Code(
         "the loss ignores all targets; value: how many",
         "the loss ignores all {value} targets: it is the mean of no example, 0/0",

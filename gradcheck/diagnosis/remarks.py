@@ -6,7 +6,8 @@ from collections.abc import Sequence
 ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless", "axes-swapped",
-    "examples-mixed", "sampled",
+    "examples-mixed", "sampled", "loss-floor", "dropout-most",
+    "examples-unheard", "gradient-partial",
 )  # fmt: skip
 
 #: Any of them.
@@ -18,8 +19,9 @@ NEEDS_ADAM = "needs-adam"
 #: Those that leave a doubt. But for the last, the probability that it trains doesn't hold with them: the networks that
 #: it was fitted to had none.
 DOUBTS = (
-    *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "large-inputs", "term-zero",
-    "term-drowned", "not-held", "state-not-passed", "inputs-alike", "labels-alike", "branches-grow", NEEDS_ADAM,
+    *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-huge",
+    "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed", "inputs-alike", "labels-alike",
+    "branches-grow", NEEDS_ADAM,
 )  # fmt: skip
 
 #: What other weights, norms and activations don't fix: the sentence of each says what does.

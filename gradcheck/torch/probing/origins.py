@@ -1,8 +1,7 @@
 """Where a lost signal, gradient or difference between examples comes from, where one place is to blame."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,19 +13,23 @@ from gradcheck.errors import printable
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.limits import DIFFERENT
 from gradcheck.spec.thresholds import USUAL
-from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.modules import named_modules
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.cutting import CutWatch
 from gradcheck.torch.probing.hooks import Call, Recording, version_of
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.route import is_of_one
 
 #: Nodes of functions whose slope is zero wherever they have one.
 FLAT = ("Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn", "Heaviside")
 
 #: Modules whose units are rows of their weights.
 OF_ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+#: The share from which on a dropout was probably given that of what is to be kept.
+MOST_DROPPED = 0.9
 
 #: log10 of how far apart outputs are, and of that over their size, above which they have not faded.
 SOUND = -4.0
@@ -62,6 +65,18 @@ def find_functional_dropout(run: Callable[[CutWatch], object]) -> Iterator[Cause
         yield Cause("dropout-all", None, 1, details={"names": ("a dropout that forward calls",)})
 
 
+def find_most_dropped(model: nn.Module) -> Iterator[Cause]:
+    """Yield that modules drop nearly all, as they do where the share of what is kept was given to them."""
+    shares = [
+        (printable(name) or type(one).__name__, one.p)
+        for name, one in named_modules(model)
+        if isinstance(one, nn.modules.dropout._DropoutNd) and one.training and MOST_DROPPED <= one.p < 1
+    ]
+    if shares:
+        names, least = tuple(name for name, _ in shares), min(share for _, share in shares)
+        yield Cause("dropout-most", None, len(names), MOST_DROPPED, {"names": names, "share": least})
+
+
 def _dropping(model: nn.Module) -> tuple[str, ...]:
     """Return the modules that drop everything."""
     found = []
@@ -79,7 +94,7 @@ def _flat(root: Tensor, record: Recording, gradients: Gradients, flow: ModelFlow
     calls = {call.node: _called(call, flow) for call in record.calls if call.node is not None}
     everywhere = bool(np.isneginf(flow.column("log10_gradient_rms")).all())
     for node in nodes([root.grad_fn]):
-        alone = _is_of_one(node) and not everywhere  # at the end of the model it shuts the loss off
+        alone = is_of_one(node) and not everywhere  # at the end of the model it shuts the loss off
         if not alone and not node.name().startswith(FLAT):
             continue
         before = list(nodes([node]))
@@ -91,15 +106,6 @@ def _flat(root: Tensor, record: Recording, gradients: Gradients, flow: ModelFlow
             code = "softmax-of-one" if alone else "flat-operation"
             yield Cause(code, details={"function": function, "after": after})
             return
-
-
-def _is_of_one(node: Node) -> bool:
-    """Whether a node is a softmax over a single number."""
-    if node.name() != "SoftmaxBackward0":
-        return False
-    known: Sequence[Any] = getattr(node, "_input_metadata", ())  # what it saved is freed
-    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
-    return bool(known) and bool(known[0].shape) and known[0].shape[axis] == 1
 
 
 def _makes_zeros(batch: Batch, record: Recording, flow: ModelFlow) -> Iterator[Cause]:

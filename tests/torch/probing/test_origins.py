@@ -40,6 +40,18 @@ def test_a_dropout_of_everything_is_named(drop):
     assert first_cause(Between(drop))[:2] == ("dead", "dropout-all")
 
 
+@pytest.mark.parametrize(("share", "named"), [(0.9, True), (0.8, False)])
+def test_a_dropout_of_nine_tenths_is_taken_for_the_share_that_is_kept(share, named):
+    report = probe(Between(nn.Dropout(share)), (INPUTS, CLASSES), trial=False)
+    assert ("dropout-most" in [cause.code for cause in report.verdict.causes]) is named
+
+
+def test_a_model_that_hardly_learns_as_it_drops_nearly_all_is_accused():
+    parts = [part for _ in range(3) for part in (nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.9))]
+    report = probe(nn.Sequential(nn.Linear(16, 64), nn.ReLU(), *parts, nn.Linear(64, 4)), (INPUTS, CLASSES))
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("not-learning", "dropout-most")
+
+
 @pytest.mark.parametrize("function", [torch.round, torch.sign, torch.floor])
 def test_a_function_without_a_slope_is_named_with_the_layer_before_it(function):
     status, code, text = first_cause(Between(function))
