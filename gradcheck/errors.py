@@ -176,16 +176,24 @@ def at_least(option: str, value: int, low: int, reason: str) -> int:
     raise OptionError(option, f"{shown(value)} is not a whole number of at least {low}: {reason}")
 
 
-def finite(option: str, value: float, reason: str, *, above: float = -inf, low: float = -inf) -> float:
-    """Return `value` as a float if it is finite, > `above` and ≥ `low`; otherwise raise an error."""
+def finite(
+    option: str, value: float, reason: str, *, above: float = -inf, low: float = -inf, high: float = inf
+) -> float:
+    """Return `value` as a float if it is finite, > `above`, ≥ `low` and ≤ `high`; otherwise raise an error."""
     try:
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
     except OverflowError:  # a whole number of more than 308 digits
         number = inf
-    if above < number < inf and number >= low:
+    if above < number < inf and low <= number <= high:
         return number
-    bound = f" above {above:g}" if above > -inf else f" of at least {low:g}" if low > -inf else ""
-    raise OptionError(option, f"{shown(value)} is not a finite number{bound}: {reason}")
+    raise OptionError(option, f"{shown(value)} is not a finite number{bounds(above, low, high)}: {reason}")
+
+
+def bounds(above: float, low: float, high: float) -> str:
+    """Return where a number has to lie, as one says it after the word."""
+    if high < inf:
+        return f" from {low:g} to {high:g}"
+    return f" above {above:g}" if above > -inf else f" of at least {low:g}" if low > -inf else ""
 
 
 def switch(option: str, value: bool) -> bool:

@@ -11,7 +11,7 @@ from gradcheck.cli.shown import Shown
 from gradcheck.diagnosis.regression import MIXED, Regression, compare_reports, read_report
 from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
 from gradcheck.engine.threads import settle_threads
-from gradcheck.errors import InputError, OptionError, finite, one_of
+from gradcheck.errors import InputError, OptionError, finite
 from gradcheck.spec.command_line import ONCE
 from gradcheck.spec.grid import Grid
 from gradcheck.spec.options.simulation import OF_SIMULATIONS
@@ -31,6 +31,7 @@ FORMATS = {
     "json": JSON,
     "markdown": "gradcheck.diagnosis.formats:regression_as_markdown",
     "github": "gradcheck.diagnosis.ci:regression_as_github",
+    "junit": "gradcheck.diagnosis.ci:regression_as_junit",
 }
 
 
@@ -61,7 +62,11 @@ def hold_against(before: Mapping[str, Any], after: Mapping[str, Any], tolerance:
 
 def checked_tolerance(tolerance: float, shown: Shown) -> float:
     """Return the tolerance, if the comparison can be shown as it is to be; otherwise raise an error."""
-    one_of("format", shown.format, FORMATS)
+    if shown.format not in FORMATS:
+        problem = (
+            f"{shown.format} has no form for two reports side by side; with --baseline allowed: {', '.join(FORMATS)}"
+        )
+        raise OptionError("format", problem)
     return finite("tolerance", tolerance, "it counts decades; 0.1 is the default", low=0)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from gradcheck.cli.options import command, completed_lists
 from gradcheck.cli.ranking import RankingOptions
-from gradcheck.cli.shown import AS_JSON, CAUSES, FAIL_ON, FILE, PLOT, QUIET, Shown, format_of
+from gradcheck.cli.shown import AS_JSON, CAUSES, FAIL_ON, FILE, PLOT, QUIET, SATURATED, Shown, format_of
 from gradcheck.errors import GradcheckError, OptionError
 from gradcheck.spec.options.option import Names, Option
 from gradcheck.spec.options.sweep import VARIED, CompareOptions
@@ -27,11 +27,11 @@ GRID = {
 OF_SWEEPS = ("top", "group_by", "any_healthy", "workers", "scheduler", "journal", "sort", "max_rows")
 
 SWEEP_FORMAT = format_of(
-    ("text", "json", "jsonl", "csv", "markdown", "html", "github"),
-    "Output format; jsonl prints each row as it finishes; with --baseline text, json, markdown, github",
+    ("text", "json", "jsonl", "csv", "markdown", "html", "github", "junit"),
+    "Output format; jsonl prints each row as it finishes; with --baseline text, json, markdown, github, junit",
 )
 SWEEP_FAIL_ON = FAIL_ON.but(
-    help="Exit with 1 if a row's verdict or flag is this (repeatable)", range=Names((*CAUSES, "regression"))
+    help="Exit with 1 if a row's verdict or flag is this (repeatable)", range=Names((*CAUSES, SATURATED, "regression"))
 )
 
 

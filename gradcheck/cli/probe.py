@@ -20,10 +20,8 @@ from gradcheck.cli.shown import (
     QUIET,
     TOLERANCE,
     Shown,
-    format_of,
 )
-from gradcheck.cli.simulate import FORMATS as OF_SIMULATE
-from gradcheck.cli.simulate import fails
+from gradcheck.cli.simulate import FORMATS, REPORT_FORMAT, fails
 from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
 from gradcheck.engine.threads import wait_asleep
 from gradcheck.errors import MissingExtraError, OptionError
@@ -32,9 +30,6 @@ from gradcheck.spec.options.probing import ProbeOptions
 
 if TYPE_CHECKING:
     from gradcheck import Report
-
-#: Format ↦ where it is made.
-FORMATS = {**OF_SIMULATE, "github": "gradcheck.diagnosis.ci:as_github", "junit": "gradcheck.diagnosis.ci:as_junit"}
 
 #: Framework ↦ the package that it needs, what that is called, and the module that probes its models.
 FRAMEWORKS = {
@@ -58,8 +53,6 @@ ONLY_TORCH = (
     "rate",
     "rate_updates",
 )
-
-PROBE_FORMAT = format_of(FORMATS, "Output format; github annotates a workflow, junit is a test report")
 
 
 class TargetOptions(TypedDict):
@@ -86,7 +79,7 @@ PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, REMARKS, *ASKED_FOR, "re
     TargetOptions,
     ProbeOptions,
     BaselineOptions,
-    shown=(PROBE_FORMAT, AS_JSON, FILE, PLOT, PROBE_FAIL_ON, ALL_LAYERS, QUIET),
+    shown=(REPORT_FORMAT, AS_JSON, FILE, PLOT, PROBE_FAIL_ON, ALL_LAYERS, QUIET),
 )
 def probe(model: TargetOptions, options: ProbeOptions, baseline: BaselineOptions, shown: Shown) -> None:
     """Does the gradient survive in your own model, of PyTorch, Keras, Flax or Equinox?

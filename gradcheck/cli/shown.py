@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from gradcheck.base.files import check_writable, write_whole
 from gradcheck.cli.output import show
-from gradcheck.errors import MissingExtraError, OptionError, one_of
+from gradcheck.errors import MissingExtraError, OptionError, did_you_mean, one_of
 from gradcheck.spec.options.measurement import VERDICT
 from gradcheck.spec.options.option import OUTPUT, Names, Option
 
@@ -23,7 +23,11 @@ FOR_PEOPLE = ("text", "html")
 #: Endings of a figure's file.
 PLOTS = (".svg", ".png", ".pdf")
 
+#: ``any`` is any of those before it.
 CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
+
+#: A layer's flag that leaves a verdict as it is, and a build alone that asks for it by its name.
+SATURATED = "saturated"
 
 #: The same of a user's own model.
 MODEL_CAUSES = (*CAUSES[:-1], "no-gradient", "not-learning", "any")
@@ -35,7 +39,8 @@ FILE = Option(
     type=Path | None,
 )
 FAIL_ON = Option(
-    "Exit with 1 if the verdict or a layer's flag is this (repeatable)", VERDICT, "CAUSE", range=Names(CAUSES),
+    "Exit with 1 if the verdict or a layer's flag is this (repeatable)", VERDICT, "CAUSE",
+    range=Names((*CAUSES, SATURATED)),
     name="fail_on", type=list[str] | None,
 )
 ALL_LAYERS = Option(
@@ -86,7 +91,7 @@ class Shown(NamedTuple):
             name = one_of("format", name, rows["format"].names)
         if words.get("json") and name not in ("text", "json"):
             raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
-        causes = [Names(rows["fail_on"].names)("fail_on", cause) for cause in words.get("fail_on") or ()]
+        causes = [_cause(rows["fail_on"].names, cause) for cause in words.get("fail_on") or ()]
         if words["output"] is not None:
             check_writable(words["output"])
         chosen = "json" if words.get("json") else name
@@ -122,6 +127,33 @@ class Shown(NamedTuple):
         if not drawn:
             self.draw(document)
         show(document, self.format, formats, self.output, quiet=self.quiet, **how)
+
+
+def _cause(names: tuple[str, ...], word: str) -> str:
+    """Return the cause that is meant, or raise an error: what is named elsewhere on the screen is said to be that."""
+    try:
+        return Names(names)("fail_on", word)
+    except OptionError:
+        what = _named_elsewhere(word)
+        if not what:
+            raise
+    raise OptionError("fail_on", f"{word!r} is {what}; {did_you_mean(word, names, 0.7)}allowed: {', '.join(names)}")
+
+
+def _named_elsewhere(word: str) -> str:
+    """Return what a name is that some report shows; nothing of any other word."""
+    from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS  # only a mistake pays for these
+    from gradcheck.diagnosis.sentences import CODES
+    from gradcheck.diagnosis.status import STATUSES
+    from gradcheck.logs.findings.finding import FINDING_KINDS
+
+    if word in ("healthy", "ok"):
+        return "nothing to fail on"
+    if word in (*STATUSES, *ASKED_FOR, REMARKS):
+        return "what gradcheck probe finds"
+    if word in FINDING_KINDS:
+        return "what gradcheck diagnose finds"
+    return "a reason, and no verdict or flag" if word in CODES else ""
 
 
 def _check_html(output: Path | None) -> None:

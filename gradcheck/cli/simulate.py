@@ -18,6 +18,7 @@ from gradcheck.cli.shown import (
     MODEL_CAUSES,
     PLOT,
     QUIET,
+    SATURATED,
     Shown,
     format_of,
 )
@@ -31,18 +32,24 @@ if TYPE_CHECKING:
     from gradcheck import Report
 
 #: Format ↦ where it is made.
-FORMATS = formats_of("diagnosis")
+FORMATS = {
+    **formats_of("diagnosis"),
+    "github": "gradcheck.diagnosis.ci:as_github",
+    "junit": "gradcheck.diagnosis.ci:as_junit",
+}
 
 #: What a trial finds, and nothing else that simulate does.
 STUCK = "not-learning"
 
 SIMULATE_FAIL_ON = FAIL_ON.but(
     help=f"Exit with 1 if the verdict or a layer's flag is this, or of --trial: {STUCK} (repeatable)",
-    range=Names((*CAUSES[:-1], STUCK, "any")),
+    range=Names((*CAUSES[:-1], STUCK, "any", SATURATED)),
 )
 
+REPORT_FORMAT = format_of(FORMATS, "Output format; github annotates a workflow, junit is a test report")
 
-@command(SimulateOptions, shown=(format_of(FORMATS), AS_JSON, FILE, PLOT, SIMULATE_FAIL_ON, ALL_LAYERS, QUIET))
+
+@command(SimulateOptions, shown=(REPORT_FORMAT, AS_JSON, FILE, PLOT, SIMULATE_FAIL_ON, ALL_LAYERS, QUIET))
 def simulate(options: SimulateOptions, shown: Shown) -> None:
     """Does this network's gradient survive from the last layer to the first, before any training?
 

@@ -10,7 +10,7 @@ from gradcheck.cli.output import ClosedPipeError, write_now
 from gradcheck.cli.progress import CountedProgress
 from gradcheck.cli.ranking import RankingOptions
 from gradcheck.cli.shown import CAUSES, Shown
-from gradcheck.errors import OptionError, at_least, did_you_mean, one_of
+from gradcheck.errors import OptionError, at_least, did_you_mean
 from gradcheck.spec.grid import Grid
 from gradcheck.sweep.comparison import Comparison, compare
 from gradcheck.sweep.workers import available, cluster, local
@@ -32,7 +32,11 @@ FORMATS = {
 
 def run_sweep(given: Mapping[str, str], options: "CompareOptions", ranking: RankingOptions, shown: Shown) -> int:
     """Measure the grid, print it, and return the exit code; an interrupt keeps what is finished."""
-    one_of("format", shown.format, FORMATS, beside="; with --baseline github")
+    if shown.format not in FORMATS:
+        problem = (
+            f"{shown.format} is of two reports, with --baseline OLD.json; of a sweep allowed: {', '.join(FORMATS)}"
+        )
+        raise OptionError("format", problem)
     grid = Grid.from_text(given, options["max_rows"])
     _check(ranking, grid)
     if options["seeds"] is None:

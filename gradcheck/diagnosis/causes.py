@@ -32,6 +32,11 @@ SENSITIVE = 1.0
 #: More regions of a kind than this are reported as one cause.
 NAMED_REGIONS = 3
 
+#: What is said only where it went well.
+PASSED = frozenset({
+    "trial-learns", "still-trains", "outputs-apart", "healthy-since", "nothing-to-learn", "no-underflow", "format-fits",
+})  # fmt: skip
+
 
 class Cause(NamedTuple):
     """One thing that decided."""
@@ -42,6 +47,13 @@ class Cause(NamedTuple):
     value: float | None = None
     limit: float | None = None
     details: Mapping[str, Any] = MappingProxyType({})  # what else the sentence depends on
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is a check that went well: nothing that speaks against the network, and no remark."""
+        if self.value is None or self.limit is None:
+            return self.code in PASSED
+        return {"span": self.value <= self.limit, "rank": self.value >= self.limit}.get(self.code, self.code in PASSED)
 
 
 def causes(flow: GradientFlow, summary: Summary, limits: Thresholds, regions: Iterable[Region]) -> Iterator[Cause]:

@@ -1,6 +1,6 @@
 """For continuous integration: annotations of a GitHub workflow, and a JUnit test report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 from gradcheck.diagnosis.regression import AGAIN, Move, Regression, missing_layers
@@ -61,11 +61,32 @@ def _called(name: str, plural: str = "") -> str:
 
 def as_junit(report: Report) -> str:
     """Return a test report: the verdict, each remark and every layer is a test, which fails where it is flagged."""
-    cases = list(_cases(report))
+    return _suite(report.command, list(_cases(report)))
+
+
+def regression_as_junit(regression: Regression) -> str:
+    """Return a test report: the verdict and every layer is a test, which fails where a regression is seen there."""
+    return _suite(regression.command, list(_moves(regression)))
+
+
+def _moves(regression: Regression) -> Iterator[ElementTree.Element]:
+    failed = "regression" if regression.regression else ""
+    course = f"{regression.status_before} → {regression.status_after}"
+    worse = failed if regression.worse else ""
+    yield _case("baseline", "verdict", worse, course)
+    gone = missing_layers(regression)
+    if gone:
+        yield _case("baseline", "layers", failed, gone)
+    for move in regression.layers:
+        yield _case("baseline", move.name, failed if move.moved else "", f"{course}; moved {_change(move)}")
+
+
+def _suite(command: str, cases: Sequence[ElementTree.Element]) -> str:
+    """Return a test report of these tests."""
     failures = sum(len(case) for case in cases)
     counts = {"tests": str(len(cases)), "failures": str(failures), "errors": "0"}
     root = ElementTree.Element("testsuites")
-    ElementTree.SubElement(root, "testsuite", {"name": f"gradcheck {report.command}", **counts}).extend(cases)
+    ElementTree.SubElement(root, "testsuite", {"name": f"gradcheck {command}", **counts}).extend(cases)
     ElementTree.indent(root)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
     return head + ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -47,6 +47,7 @@ class Regression(Record):
     schema_version: int = item(default=SCHEMA_VERSION)
     gradcheck_version: str = item(default=__version__)
     command: str = item(default="compare")
+    schema: str = item("the name of its schema: gradcheck schema baseline", default="baseline")
     layers: tuple[Move, ...] = item("layers that both reports have, by name")
     only_before: tuple[str, ...] = item("layers that only the baseline has")
     only_after: tuple[str, ...] = item("layers that only the new report has")
@@ -58,6 +59,11 @@ class Regression(Record):
         "layers are missing"
     )
     unit: str = item("what a layer is called", default="layer", inner=True)
+
+    @property
+    def worse(self) -> bool:
+        """Whether the verdict got worse."""
+        return _worsening(self.status_before, self.status_after) > 0
 
     @property
     def outcome(self) -> str:

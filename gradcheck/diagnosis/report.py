@@ -133,6 +133,9 @@ class CauseRecord(Record):
     value: float | None = item("the number that decided")
     limit: float | None = item("what it was compared with")
     text: str = item("the same in words, as in reasons")
+    passed: bool = item(
+        "whether it is a check that went well; false: it speaks against the network, or is a remark", default=False
+    )
 
 
 class VerdictRecord(Record):

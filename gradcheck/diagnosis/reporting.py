@@ -100,7 +100,8 @@ def _verdict(verdict: Verdict, flow: GradientFlow) -> VerdictRecord:
 
 def _cause(cause: Cause, flow: GradientFlow) -> CauseRecord:
     value, limit = (one if one is None or isinstance(one, int) else number(one) for one in (cause.value, cause.limit))
-    return CauseRecord(code=cause.code, layers=cause.layers, value=value, limit=limit, text=sentence(cause, flow))
+    text, passed = sentence(cause, flow), cause.passed
+    return CauseRecord(code=cause.code, layers=cause.layers, value=value, limit=limit, text=text, passed=passed)
 
 
 def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequence[Flag]) -> tuple[LayerRecord, ...]:

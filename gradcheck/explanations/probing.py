@@ -4,7 +4,8 @@ from gradcheck.explanations.topic import Example, Topic
 
 #: Causes that are explained with the remarks.
 ALIASES = (
-    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
+    "softmax-twice", "sigmoid-twice", "logits-bounded", "softmax-over-batch", "nll-not-log", "not-probabilities",
+    "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
     "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped", "state-detached",
@@ -29,6 +30,7 @@ PROBING = (
             "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
             "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
+            "tried though it passes: loss at the start > 10 times a constant answer's, outputs too large",
         ),
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),

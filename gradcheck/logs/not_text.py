@@ -31,12 +31,19 @@ HEAD = 2**12
 MANY = 0.1
 
 
+def program(path: object) -> str:
+    """Return what a file of source code is, where it has no numbers; empty of any other name."""
+    return "it is a program: give what it prints, or the log that it writes" if str(path).endswith(".py") else ""
+
+
 def no_text(first: bytes) -> str:
     """Return what a file that begins so is, and what to give instead; empty of text, and of an event file.
 
     A crash may leave zeros in a log, and a damaged line bytes that are no UTF-8; older encodings have no zeros.
     """
     if first[:4] == b"RIFF" and first[8:12] == b"WEBP":
+        return _PICTURE
+    if first.startswith(b"<svg") or (first.startswith(b"<?xml") and b"<svg" in first[:HEAD]):
         return _PICTURE
     if first[AT:].startswith(TAR):
         return _TAR

@@ -22,7 +22,7 @@ from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import BegunAnewError, Problems, Reader, chunks, whole_lines, whole_parts
 from gradcheck.logs.log import Log
 from gradcheck.logs.metric_files import MetricFile
-from gradcheck.logs.not_text import no_text
+from gradcheck.logs.not_text import no_text, program
 from gradcheck.logs.notebooks import may_be_notebook, printed
 from gradcheck.logs.numbers import LogRow
 from gradcheck.logs.packed import ARCHIVE, begun, log_within
@@ -290,7 +290,7 @@ def _checked(log: Log, path: object, asked: Asked) -> Log:
     names = _listed(log.reader.listed)
     unread = log.problems.found or log.table.rows_read
     nothing = "none of its lines could be read" if unread else log.reader.nothing
-    found = f"its columns are {names}" if names else nothing
+    found = program(path) or (f"its columns are {names}" if names else nothing)
     problem = f"has neither a loss nor a gradient norm ({found}); name columns step, loss, lr, grad_norm, "
     raise InputError(path, f"{problem}grad_norm/LAYER, one line a step, or say --column loss=NAME")
 

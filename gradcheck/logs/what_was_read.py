@@ -1,7 +1,7 @@
 """What was read of a log, as its report says it: rows, steps, and what was taken for what."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from gradcheck.base.record import Record, item, number
@@ -10,6 +10,7 @@ from gradcheck.logs.findings.finding import FINDING_KINDS
 from gradcheck.logs.findings.players import players
 from gradcheck.logs.log import Log
 from gradcheck.logs.series import Series
+from gradcheck.logs.words import LOSS, OF_SPEED, VALIDATION, words
 
 
 class LogColumn(Record):
@@ -31,6 +32,7 @@ class LogRead(Record):
     rows_found: int = item("rows with a number of any kind, of all runs", minimum=0, default=0)
     columns: tuple[LogColumn, ...] = item("what was taken for what", default=())
     run: str | None = item("the run that is judged, where there are several", default="")
+    validation: tuple[str, ...] = item("numbers of a validation: they are there, and aren't judged", default=())
     last_word: str | None = item("the error that the program ended of, where the log says so", default="")
 
 
@@ -60,8 +62,16 @@ def read_part(log: Log, series: Series) -> LogRead:
         rows_found=log.rows_found,
         columns=tuple(_columns(series)),
         run=[name for name, _, _ in log.runs()][-1] or None,
+        validation=tuple(_of_validation(log.reader.seen)),
         last_word=log.reader.last_word or None,
     )
+
+
+def _of_validation(names: Iterable[str]) -> list[str]:
+    """Return the names of a validation's numbers, its losses first; those of its time aren't among them."""
+    own = {name: set(words(name)) for name in sorted(names)}
+    of_it = [name for name, said in own.items() if said & VALIDATION and not said & (OF_SPEED | {"runtime"})]
+    return sorted(of_it, key=lambda name: not own[name] & LOSS)
 
 
 def _columns(series: Series) -> Iterator[LogColumn]:

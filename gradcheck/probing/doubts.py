@@ -9,7 +9,8 @@ from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.probing.elasticity import HOPELESS, why_inelastic
 from gradcheck.probing.evidence import Evidence
-from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS, causes_of
+from gradcheck.probing.growing import causes_of_growth
 from gradcheck.probing.trial import FAR
 
 #: The logits of different examples lie close together where so little is between them, as a share of their size. Of
@@ -24,9 +25,16 @@ UNHEARD = 0.75
 
 #: What is wrong with the loss, the batch or the model, and keeps most models from learning: they are tried.
 WRONG = (
-    "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped",
-    "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor", "dropout-most",
+    "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "logits-bounded", "softmax-over-batch",
+    "axes-swapped", "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor", "dropout-most",
 )  # fmt: skip
+
+#: Outputs are tried that make the loss start at so many times what a constant answer costs: units that large weights
+#: have saturated come down slowly, if at all.
+FAR_ABOVE = 10.0
+
+#: Why outputs are too large.
+LARGE = ("branches-grow", "readout-large")
 
 #: A loss that nobody can hold against a constant answer's is huge as outputs are beyond 10^4: by its square, which may
 #: be summed over all of them.
@@ -42,7 +50,7 @@ def doubts_of(found: Evidence, verdict: Verdict) -> tuple[Cause, ...]:
     partial = () if found.partial is None else (found.partial,)
     unheard = examples_unheard(found)
     near = () if found.of_loss else _outputs_near(found)  # what is wrong with the loss is nearer to the fault
-    return (*wrong, *partial, *flooded, *why_inelastic(found), *unheard, *near)
+    return (*wrong, *partial, *_starts_above(found), *flooded, *why_inelastic(found), *unheard, *near)
 
 
 def examples_unheard(found: Evidence) -> tuple[Cause, ...]:
@@ -63,6 +71,8 @@ def status_of(doubts: tuple[Cause, ...]) -> Status:
         return "vanishing"
     if doubts[0].code in (*WRONG, "gradient-partial", "targets-huge"):
         return "not-learning"
+    if doubts[0].code in LARGE:
+        return "exploding"
     return "collapsed" if doubts[0].code == "outputs-near" and (doubts[0].value or 0) < ALIKE else "vanishing"
 
 
@@ -87,6 +97,13 @@ def starts_far(found: Evidence) -> Iterator[Cause]:
         yield Cause("starts-far", None, first.value, first.constant_answer, {"classes": first.classes})
     elif not math.isfinite(first.constant_answer) and abs(first.value) > HUGE * found.outputs:
         yield Cause("starts-far", None, first.value, None, {"classes": 0})
+
+
+def _starts_above(found: Evidence) -> Iterator[Cause]:
+    """Yield why the outputs are so large that the loss starts many times above a constant answer's, where it does."""
+    for one in causes_of(found.sized(found.at_loss.first)):
+        if one.code == "readout-large" and one.details["times"] > FAR_ABOVE:
+            yield from tuple(causes_of_growth(found.flow)) or (one,)
 
 
 def has_large_inputs(found: Evidence) -> bool:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gradcheck.base.record import power_of_ten
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.flow.model_flow import ModelFlow
@@ -67,6 +68,11 @@ class Evidence(ABC):
     partial: Cause | None = None  # that the gradient is that of a part of the loss only, if it is
     unheard: float = math.nan  # share of the examples whose gradient is lost between the read-out and the first layer
     gated: bool = False  # some branches start next to nothing
+
+    def sized(self, first: FirstLoss) -> FirstLoss:
+        """Return a first loss with the sizes that it is held against."""
+        inputs_rms = math.nan if self.flow.normalized[0] else self.first_rms
+        return first._replace(readout_rms=power_of_ten(self.flow.output.log10_logit_rms), inputs_rms=inputs_rms)
 
     @property
     @abstractmethod

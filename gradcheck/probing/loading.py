@@ -19,7 +19,16 @@ from gradcheck.probing.user_errors import error_line, errors_in_one_line
 FRAMEWORKS = {"keras": "keras", "flax": "flax", "equinox": "equinox", "torch": "torch"}
 
 #: A module's name, and what parts the names of a path.
-NAME, NO_NAME = re.compile(r"\w+(\.\w+)*"), re.compile(r"\W+")
+NAME, NO_NAME = re.compile(r"\w+(\.\w+)*"), re.compile(r"[/\\.:\s]+")
+
+#: Endings of files that hold no code ↦ what they are, and what to give instead.
+_WEIGHTS = "holds weights and no code: give a function that builds the model and loads them, as in models:build"
+_PICTURE = "is a picture: give module:attribute of your code, as in models:build"
+NO_CODE = {
+    **dict.fromkeys((".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".npz", ".onnx", ".pkl"), _WEIGHTS),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".svg", ".pdf"), _PICTURE),
+    ".ipynb": "is a notebook: save its code as a .py file, and give module:attribute of that, as in models:build",
+}
 
 #: So many of a module's own names are listed where one isn't there.
 LISTED = 6
@@ -57,13 +66,23 @@ def parted(text: str, what: str) -> tuple[str, str]:
         It is not such a name.
     """
     module_name, colon, path = text.partition(":")
+    held = NO_CODE.get(Path(module_name).suffix.lower())
+    if held and (not colon or Path(module_name).is_file()):  # a module may be called pt
+        raise GradcheckError(f"{what} {text!r} {held}")
     if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
-        parts = [part for part in NO_NAME.split(module_name.removesuffix(".py")) if part]
+        parts = _importable(module_name.removesuffix(".py"))
         like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"
         if not colon and len(parts) > 1 and not module_name.endswith(".py"):  # a dot may stand for the colon
             like = f"{'.'.join(parts[:-1])}:{parts[-1]}, or {like} of a module {'.'.join(parts)}"
         raise GradcheckError(f"{what} {text!r} is not module:attribute; write {like}, from the folder it is in")
     return module_name, path
+
+
+def _importable(path: str) -> list[str]:
+    """Return the names at the end of a path that Python can import: of ``my-code/src/models`` the last two."""
+    names = [name for name in NO_NAME.split(path) if name]
+    last = max((at for at, name in enumerate(names) if not name.isidentifier()), default=-1)
+    return names[last + 1 :]
 
 
 def _import(name: str, what: str) -> Any:  # noqa: ANN401

@@ -85,6 +85,13 @@ def end_of(captured: CapturedPass) -> str:
     return "softmax" if sums_to_one(output, -1) else next(made, "")
 
 
+def bounded_logits(function: str, loss: str, classes: int) -> Cause:
+    """Return that a softmax is given numbers between two bounds: its loss is least of one high and all others low."""
+    low, high = RANGES[function]
+    details = {"function": function, "loss": loss, "low": low, "high": high}
+    return Cause("logits-bounded", None, None, math.log1p((classes - 1) * math.exp(low - high)), details)
+
+
 def sums_to_one(output: Array, axis: int) -> bool:
     """Whether an output is a distribution along an axis of two or more."""
     if output.ndim < 2 or output.shape[axis] < 2:
@@ -104,6 +111,8 @@ def _of_output(captured: CapturedPass, kind: Kind | None) -> Iterator[Cause]:
             yield Cause("softmax-twice", None, room, SHARP, {"loss": loss.name})
         elif kind.function == "sigmoid" and (end_of(captured) == "sigmoid" or _is_unit(captured)):
             yield Cause("sigmoid-twice", details={"loss": loss.name})
+        elif kind.function == "softmax" and (end := end_of(captured)) in ("sigmoid", "tanh"):
+            yield bounded_logits(end, loss.name, output.shape[kind.axis])
         elif kind.function == "softmax":
             yield from _over_another_axis(output, kind.axis)
         return

@@ -1,18 +1,16 @@
 """From a judgement of a user's own model to the report."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.base.record import number, power_in_range, power_of_ten
+from gradcheck.base.record import number, power_in_range
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.model_record import LossRecord, ModelRecord, TermRecord, TrialRecord
 from gradcheck.diagnosis.remarks import ASKED_FOR, DOUBTS
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
-from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.findings import Findings
 from gradcheck.probing.first_loss import FirstLoss, causes_of, said
@@ -25,7 +23,7 @@ from gradcheck.spec.thresholds import Thresholds
 #: Causes that explain a loss which starts large.
 EXPLAIN_SIZE = {
     "inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside", "starts-far",
-    "branches-grow",
+    "branches-grow", "readout-large",
 }  # fmt: skip
 
 #: Options of the steps that only PyTorch's probe takes.
@@ -56,7 +54,7 @@ def captured_report(
         "model": model, **NO_STEPS, **options, "framework": framework.lower(), "loss": found.loss, "suggest": False,
         **limits.to_dict(),
     }  # fmt: skip
-    first = first_of(found, found.at_loss.first)
+    first = found.sized(found.at_loss.first)
     beside = [*of_frozen(len(found.trained.frozen), weights), *said(first)]
     unseen = (*ONLY_PYTORCH, *found.not_looked_at)
     beside.append(Cause("not-looked-at", None, len(unseen), details={"framework": framework, "what": unseen}))
@@ -108,13 +106,6 @@ def laid_out(
         causes = tuple(sorted(causes, key=lambda cause: cause.code not in DOUBTS))
     diagnosis = diagnosis._replace(verdict=verdict._replace(causes=causes))
     return make_report("probe", config, [flow], flow, [summary], summary, diagnosis, parameters=parameters)
-
-
-def first_of(found: Evidence, first: FirstLoss) -> FirstLoss:
-    """Return the first loss with the sizes that it is held against."""
-    flow: ModelFlow = found.flow
-    inputs_rms = math.nan if flow.normalized[0] else found.first_rms
-    return first._replace(readout_rms=power_of_ten(flow.output.log10_logit_rms), inputs_rms=inputs_rms)
 
 
 def of_frozen(frozen: int, count: int) -> Iterator[Cause]:

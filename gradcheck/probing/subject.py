@@ -18,6 +18,7 @@ from gradcheck.probing.measuring import decades_between
 from gradcheck.probing.reporting import captured_report
 from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.probing.trying import tried
+from gradcheck.probing.user_errors import ending_reported
 from gradcheck.probing.verdict import Judgement, judge, silent_layers
 from gradcheck.spec.thresholds import USUAL, Thresholds
 
@@ -117,6 +118,7 @@ class Adam:
         return loss
 
 
+@ending_reported()
 def probe_subject(
     subject: Subject,
     framework: str,

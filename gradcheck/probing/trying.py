@@ -33,6 +33,7 @@ def tried(
     """
     verdict, doubt = judgement.diagnosis.verdict, judgement.doubt
     if judgement.is_suspicion:
+        status = status_of(doubt) if doubt else verdict.status
         collapsed = verdict.status == "collapsed"
         apart = judgement.summary.gradient_span > USUAL.max_span
         trial = hold_trial(
@@ -43,9 +44,7 @@ def tried(
             from_zero=from_zero,
             patient=may_be_slow(judgement.found),
             under_way=NEARLY if collapsed and not apart else HALF,
-            fades=verdict.status != "exploding"
-            and (apart or not collapsed)
-            and not (doubt and status_of(doubt) == "collapsed"),
+            fades=status != "exploding" and (apart or status != "collapsed"),
         )
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)

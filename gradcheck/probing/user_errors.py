@@ -31,6 +31,15 @@ def errors_in_one_line(what: str = "", line: Callable[[BaseException], str] | No
         raise GradcheckError(f"{what}{(line or error_line)(error)}") from error
 
 
+@contextmanager
+def ending_reported() -> Iterator[None]:
+    """Raise what would end the process as the error of the model that does so: in a later pass, in a trial."""
+    try:
+        yield
+    except SystemExit as error:
+        raise GradcheckError(f"the model ends the process: {error_line(error)}") from error
+
+
 def error_line(error: BaseException) -> str:
     """Return an error in one line: what it says first, without what Keras puts around it, and the user's own line."""
     if problem := backend_error(error):

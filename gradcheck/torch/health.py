@@ -47,7 +47,8 @@ class Health:
         loss : str or callable, optional
             ``cross-entropy``, ``mean-square``, or (output, targets) ↦ scalar.
         allow : str or collection of str
-            Verdicts besides ``healthy`` that pass, such as ``collapsed`` or ``no-gradient``.
+            Verdicts besides ``healthy`` that pass, such as ``collapsed`` or ``no-gradient``; and remarks that neither
+            fail nor warn, by their codes, such as ``units-alike``: one of these lets no verdict pass.
         remarks : bool
             Fail on what leaves gradients healthy and lets the batch be learnt, and is wrong all the same, such as units
             that all have the same weights (``gradcheck explain remarks``); otherwise it is a warning.
@@ -68,19 +69,20 @@ class Health:
         """
         __tracebackhide__ = True
         several = isinstance(allow, Collection) and not isinstance(allow, str)
-        allowed = {one_of("allow", one, STATUSES) for one in (allow if several else [allow])}
+        allowed = {one_of("allow", one, (*STATUSES, *ASKED_FOR)) for one in (allow if several else [allow])}
         check_call("assert_healthy", TAKEN, (), options)
         try:
             report = probe(model, batch, loss, **options)
         except GradcheckError as error:
             raise error.with_traceback(None) from error.__cause__  # its line says all, its cause where the model failed
-        doubts = [cause.text for cause in report.verdict.causes if cause.code in ASKED_FOR]
+        doubts = [cause for cause in report.verdict.causes if cause.code in ASKED_FOR and cause.code not in allowed]
         if report.verdict.status not in {"healthy", *allowed} or (remarks and doubts):
             from gradcheck.diagnosis.text.failure import as_failure  # only a failure pays for it
 
             raise AssertionError(as_failure(report) + _near(report))
         for doubt in doubts:
-            warnings.warn(f"{doubt} (remarks=True fails on it)", UserWarning, stacklevel=3)
+            how = f'remarks=True fails on it, allow="{doubt.code}" lets it pass'
+            warnings.warn(f"{doubt.text} ({how})", UserWarning, stacklevel=3)
         return report
 
 

@@ -13,9 +13,9 @@ OPTIONS = {
     "--init xaviar": "--init 'xaviar' is unknown; did you mean 'xavier'.* allowed: xavier, xavier_uniform, he, .*",
     "--norm bach": "--norm 'bach' is unknown; did you mean 'batch'.* allowed: none, batch, layer, rms",
     "--arch rn": "--arch 'rn' is unknown; did you mean 'rnn'.* allowed: mlp, rnn, lstm, gru, transformer",
-    "--format yaml": "--format 'yaml' is unknown; .*allowed: text, json, csv, markdown, html",
+    "--format yaml": "--format 'yaml' is unknown; .*allowed: text, json, csv, markdown, html, github, junit",
     "--fail-on fire": "--fail-on 'fire' is unknown; .*"
-    "allowed: vanishing, exploding, collapsed, dead, nonfinite, not-learning, any",
+    "allowed: vanishing, exploding, collapsed, dead, nonfinite, not-learning, any, saturated",
     "--data digit": "--data 'digit' is unknown; did you mean 'digits'.* allowed: digits, gaussian, text, or a .*file",
     # numbers
     "--depth 0": "--depth 0 is not .*at least 1: .*",

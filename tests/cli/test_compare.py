@@ -323,5 +323,5 @@ def test_a_file_s_name_is_shown_rather_than_obeyed(compare):
 def test_a_format_of_baselines_is_refused_before_any_work(compare):
     ended = compare("--depth 2 --width 8 --batch-size 8 --seeds 1 --workers 1 --format github")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "--format 'github' is unknown; " in ended.stderr
-    assert "allowed: text, json, jsonl, csv, markdown, html; with --baseline github" in ended.stderr
+    assert "--format github is of two reports, with --baseline OLD.json; " in ended.stderr
+    assert "of a sweep allowed: text, json, jsonl, csv, markdown, html\n" in ended.stderr

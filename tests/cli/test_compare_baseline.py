@@ -150,6 +150,7 @@ def test_the_comparison_is_strict_json(reports, compare):
     assert (document["schema_version"], document["gradcheck_version"]) == (1, __version__)
     assert [layer["name"] for layer in document["layers"]] == ["hidden 1", "hidden 2", "hidden 3", "hidden 4"]
     assert (document["status_before"], document["status_after"]) == ("healthy", "dead")
+    assert (document["command"], document["schema"]) == ("compare", "baseline")
 
 
 def test_the_comparison_goes_to_a_file(reports, tmp_path, compare):

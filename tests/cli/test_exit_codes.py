@@ -81,6 +81,29 @@ def test_fail_on_any_is_content_with_saturated_layers_of_a_healthy_network(repor
     assert gradcheck(f"simulate --json {NETWORKS['saturated']} --fail-on any").returncode == 0
 
 
+def test_fail_on_saturated_asks_for_that_flag(gradcheck):
+    for network, code in (("saturated", 1), ("vanishing", 0)):
+        assert gradcheck(f"simulate --json {NETWORKS[network]} --fail-on saturated").returncode == code, network
+
+
+@pytest.mark.parametrize(
+    ("command", "cause", "what"),
+    [
+        ("simulate", "span", "is a reason, and no verdict or flag"),
+        ("simulate", "units-alike", "is what gradcheck probe finds"),
+        ("compare", "not-learning", "is what gradcheck probe finds"),
+        ("compare", "spikes", "is what gradcheck diagnose finds"),
+        ("compare", "healthy", "is nothing to fail on"),
+        ("simulate", "saturates", "is unknown; did you mean 'saturated'?"),
+    ],
+)
+def test_what_other_reports_show_is_told_from_what_a_command_can_fail_on(command, cause, what, gradcheck):
+    ended = gradcheck(f"{command} --fail-on {cause}")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"error: --fail-on '{cause}' {what}")
+    assert "allowed: vanishing, exploding, collapsed, dead, nonfinite, " in ended.stderr
+
+
 def test_fail_on_works_in_text_and_when_quiet(gradcheck):
     line = f"simulate --no-suggest {NETWORKS['vanishing']} --fail-on vanishing"
     assert gradcheck(line).returncode == 1

@@ -61,8 +61,8 @@ NAMES = {
     "layers": "auto dense weightless",
     "residual-scale": "gpt2 deepnorm",
     "dtype": "float64 float32",
-    "format": "text json csv markdown html",
-    "fail-on": "vanishing exploding collapsed dead nonfinite not-learning any",
+    "format": "text json csv markdown html github junit",
+    "fail-on": "vanishing exploding collapsed dead nonfinite not-learning any saturated",
 }
 
 #: Options of recurrences, which a perceptron's config has as null.

@@ -135,7 +135,7 @@ def test_the_suffix_of_the_file_decides_the_format(name, form, gradcheck, printe
     ("line", "words"),
     [
         ("-o x.svg", "promises svg, which this command doesn't write"),
-        ("-o x.xml", "promises junit, which this command doesn't write"),
+        ("-o x.jsonl", "promises jsonl, which this command doesn't write"),
         ("-o x.csv --json", "promises csv, but the format is json"),
         ("-o x.json --format text", "promises json, but the format is text"),
     ],

@@ -30,6 +30,16 @@ class InForward(Net):
 class InBackward(Net):
     def between(self, inputs): return Leaves.apply(inputs)
 
+class InLaterPass(Net):
+    passes = 0
+    def between(self, inputs):
+        self.passes += 1
+        if self.passes > 1: sys.exit(0)
+        return 1e-9 * inputs
+
+class InTrain(Net):
+    def train(self, mode=True): sys.exit()
+
 class Writes(Net):
     def between(self, inputs):
         os.write(1, b"to the descriptor")
@@ -89,6 +99,9 @@ def hostile(tmp_path_factory, gradcheck):
     [
         ("hostile:InForward", "SystemExit: 0"),
         ("hostile:InBackward", "the gradient can't go back: SystemExit: 0"),
+        ("hostile:InLaterPass", "the model ends the process: SystemExit: 0 (hostile.py, line 28)"),
+        ("hostile:InLaterPass --rate", "the model ends the process: SystemExit: 0 (hostile.py, line 28)"),
+        ("hostile:InTrain", "InTrain.train(True): SystemExit: it says nothing (hostile.py, line 32)"),
         ("hostile:in_build", "TARGET hostile:in_build failed: Own: mine"),
         ("hostile:Equal", "needs __hash__ = nn.Module.__hash__"),
         ("hostile:Mute", "Unsaid: its text can't be made, its __str__ fails"),

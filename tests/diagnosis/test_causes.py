@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.schema import json_schema
 from gradcheck.diagnosis.sentences import CODES
 from gradcheck.engine.transformer import POINTS
@@ -67,3 +68,15 @@ def test_a_transformers_causes_count_flow_points(report_of):
 
 def test_every_code_says_what_it_means():
     assert all(one.meaning for one in CODES.values())
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "limit", "passed"),
+    [
+        ("span", 1.0, 2.3, True), ("span", 3.0, 2.3, False), ("span", None, 2.3, False),
+        ("rank", 5.0, 1.8, True), ("rank", 1.0, 1.8, False), ("trial-learns", 0.1, 0.5, True),
+        ("trial-fails", 0.9, 0.5, False), ("no-underflow", None, None, True), ("memory", 20, None, False),
+    ],
+)  # fmt: skip
+def test_a_check_that_went_well_is_told_from_what_speaks_against_a_network(code, value, limit, passed):
+    assert Cause(code, None, value, limit).passed is passed

@@ -133,6 +133,7 @@ def test_the_dict_is_strict_json_and_says_everything():
         "schema_version": 1,
         "gradcheck_version": gradcheck.__version__,
         "command": "compare",
+        "schema": "baseline",
         "layers": [
             {"name": "hidden 1", "before": -1, "after": -2, "change": -1, "moved": True},
             {"name": "hidden 2", "before": None, "after": None, "change": None, "moved": False},

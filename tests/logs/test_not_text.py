@@ -28,6 +28,8 @@ def packed(*names):
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + BYTES, "is a picture: .* download its data as CSV"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF" + BYTES, "is a picture"),
         (b"RIFF" + struct.pack("<I", 9) + b"WEBP" + BYTES, "is a picture"),
+        (b'<?xml version="1.0"?>\n<svg viewBox="0 0 9 9"><path d="M1 2"/></svg>', "is a picture"),
+        (b'<svg viewBox="0 0 9 9"><path d="M1 2"/></svg>', "is a picture"),
         (b"%PDF-1.7\n" + BYTES, "is a PDF"),
         (b"PAR1" + BYTES, "is a Parquet table"),
         (b"\x93NUMPY\1\0" + BYTES, "is a NumPy array"),
@@ -43,6 +45,12 @@ def test_a_file_that_is_no_text_is_called_what_it_is(content, said, tmp_path):
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(InputError, match=said):
         read_log(tmp_path / "x")
+
+
+def test_a_program_is_no_log_of_what_it_prints(tmp_path):
+    (tmp_path / "train.py").write_text("import torch\nrate = 0.1\n")
+    with pytest.raises(InputError, match=r"\(it is a program: give what it prints, or the log that it writes\)"):
+        read_log(tmp_path / "train.py")
 
 
 @pytest.mark.parametrize("between", [b"\0" * 4096, "Wärme 0.3 °C, 学习率\n".encode(), b"\xff\xfe\0\n"])

@@ -136,3 +136,11 @@ def test_the_part_that_is_read_is_told(written, monkeypatch):
     assert shares == sorted(shares)
     assert len(shares) > 3
     assert 0 < shares[0] <= shares[-1] <= 1
+
+
+def test_numbers_of_a_validation_are_named_and_not_judged():
+    rows = [{"step": s, "loss": 0.9**s, "val_acc": 0.5, "val_loss": 0.5 + s, "val_time": 3.0} for s in range(30)]
+    report = gradcheck.diagnose(rows)
+    assert (report.verdict.status, report.log.validation) == ("healthy", ("val_loss", "val_acc"))
+    assert "not judged: val_loss and 1 more" in str(report)
+    assert "not judged" not in str(gradcheck.diagnose([{"step": s, "loss": 0.9**s} for s in range(30)]))

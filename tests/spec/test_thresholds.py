@@ -35,15 +35,28 @@ def test_zero_is_a_limit_like_any_other():
         assert getattr(Thresholds(**{name: 0.0}), name) == 0, name
 
 
-def test_the_upper_bound_is_above_zero():
-    with pytest.raises(OptionError, match="explode_above"):
-        Thresholds(explode_above=0.0)
+@pytest.mark.parametrize(
+    ("name", "value", "bound"),
+    [
+        ("vanish_below", 2, "from 0 to 1: .* the last layer's is 1"),
+        ("explode_above", 0.1, "of at least 1: .* the last layer's is 1"),
+        ("dead_above", 90, "from 0 to 1: it is a share of the units, 0.9 is 90 %"),
+        ("saturated_above", 90, "from 0 to 1: it is a share of the entries, 0.9 is 90 %"),
+    ],
+)
+def test_a_limit_that_can_mean_nothing_is_refused_with_its_range(name, value, bound):
+    with pytest.raises(OptionError, match=f"{name}={value} is not a finite number {bound}"):
+        Thresholds(**{name: value})
 
 
-@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0), (1e3, 1e3)])
-def test_bounds_that_leave_no_ratio_between_them_are_refused(low, high):
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "min_rank"])
+def test_one_is_the_end_of_its_range_and_belongs_to_it(name):
+    assert getattr(Thresholds(**{name: 1.0}), name) == 1
+
+
+def test_bounds_that_leave_no_ratio_between_them_are_refused():
     with pytest.raises(OptionError, match=r"vanish_below=.* is not below explode_above=.*: no ratio would be ok"):
-        Thresholds(vanish_below=low, explode_above=high)
+        Thresholds(vanish_below=1.0, explode_above=1.0)
 
 
 def test_thresholds_are_frozen():

@@ -46,9 +46,24 @@ def test_verdicts_that_pass_are_named_in_any_case_or_the_right_ones_are_said():
 def test_a_remark_is_a_warning_and_a_failure_where_that_is_asked_for():
     ends_in_softmax = nn.Sequential(model(1.0, depth=2), nn.Softmax(dim=1))
     batch = INPUTS, torch.randint(16, (len(INPUTS),))
-    with pytest.warns(UserWarning, match=r"softmax already.* \(remarks=True fails on it\)") as said:
+    with pytest.warns(
+        UserWarning, match=r'softmax already.* \(remarks=True fails on it, allow="softmax-twice" lets it pass\)'
+    ) as said:
         report = Health().assert_healthy(ends_in_softmax, batch, "cross-entropy", trial=False)
     assert report.verdict.status == "healthy"
     assert said[0].filename == __file__
     with pytest.raises(AssertionError, match=r"is healthy, but: .*softmax already"):
         Health().assert_healthy(ends_in_softmax, batch, "cross-entropy", remarks=True, trial=False)
+
+
+def test_a_remark_that_is_allowed_neither_fails_nor_warns_and_another_one_does():
+    ends_in_softmax = nn.Sequential(model(1.0, depth=2), nn.Softmax(dim=1))
+    batch = INPUTS, torch.randint(16, (len(INPUTS),))
+    for remarks in (False, True):
+        Health().assert_healthy(
+            ends_in_softmax, batch, "cross-entropy", remarks=remarks, trial=False, allow="Softmax-Twice"
+        )
+    with pytest.raises(AssertionError, match="softmax already"):
+        Health().assert_healthy(
+            ends_in_softmax, batch, "cross-entropy", remarks=True, trial=False, allow=["units-alike", "sampled"]
+        )

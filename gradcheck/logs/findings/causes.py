@@ -24,53 +24,19 @@ class Cause(NamedTuple):
     """A likely cause: how it is told from others, and what to do about it."""
 
     advice: str
-    signs: tuple[str, ...] = ()  # keys of ``SIGNS``; any of them speaks for it
+    signs: tuple[str, ...] = ()  # keys of ``sign_meanings.SIGNS``; any of them speaks for it
     only: bool = False  # not named without a sign
     unless: tuple[str, ...] = ()  # keys of ``SIGNS`` that speak against it
 
 
-#: What a log may show beside a finding.
-SIGNS = {
-    "rate-rising": "the learning rate is rising where it begins",
-    "rate-zero": "the learning rate is zero throughout",
-    "ordinary-first": "the first rows are ordinary: it begins within the first updates",
-    "from-the-start": "the loss leaves its first row upwards, and isn't lower later",
-    "falls-since": "the loss falls again, from a level that it rose to at first",
-    "queue": "the loss is the logarithm of a large power of two",
-    "clipped": "a clipping threshold is known",
-    "half-precision": "a loss scale is logged",
-    "scale-falls": "the loss scale falls where it begins",
-    "scale-moves": "the loss scale changes: it is dynamic",
-    "norm-grows": "the gradient's norm grows beside the loss",
-    "still": "the loss falls in its first rows, and hardly since",
-    "swings": "the loss swings to and fro from the first rows on",
-    "scale-at-minimum": "the loss scale has fallen as far as it goes",
-    "scale-settles": "the loss scale comes down where it is, and fits then",
-    "grew-before": "the norm grew before",
-    "steady-before": "the norm was as usual in the row before",
-    "loss-zero": "the loss is exactly zero where the gradient is not a number, or falls to it at once",
-    "loss-missing": "the loss is left out where the gradient is not a number",
-    "update-alone": "an update is infinite, gradient and weights are finite",
-    "activation-first": "an activation or a weight is not finite in the first row",
-    "between-rows": "the last finite row is more than a step before",
-    "one-row": "it is in one row only",
-    "no-gradient": "no gradient arrives at all",
-    "exactly-zero": "a gradient arrives, and is exactly zero in every row",
-    "norm-quiet": "the gradient's norm is as usual where the loss is not",
-    "few-digits": "the log is text, which a program may print with few digits",
-    "game": "it is the loss of one of two networks that play against each other",
-    "constant": "the loss has the same value in every row",
-    "at-clamp": "the loss sits where the logarithm in it is clamped",
-    "all-zero": "the loss is exactly zero in every row",
-    "frozen": "the loss moved before, and has had the same value in every row since",
-    "at-chance": "the loss is the logarithm of a whole number",
-    "not-zeroed": "gradients of the step before were still there",
-    "updates-small": "updates are small beside the weights",
-    "updates-large": "updates are large beside the weights",
-}
+#: Of what too large a learning rate makes.
+_JUMP = Cause(
+    "the learning rate jumps up there: let it rise over some hundred steps, or to less", ("rate-jumps",), True
+)
 
 CAUSES: dict[str, tuple[Cause, ...]] = {
     "exploding": (
+        _JUMP,
         Cause("one of two networks has won, and the loss of the other has no end: lower the winner's learning rate, "
               "update it less often, or regularise it (spectral norm, gradient penalty)", ("game",), True),
         Cause("call optimizer.zero_grad() in every step: gradients of the step before are still there", ("not-zeroed",),
@@ -81,11 +47,12 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               unless=("ordinary-first",)),
         Cause("lower the learning rate, or lengthen its warm-up", unless=("ordinary-first",)),
         Cause("the learning rate was still rising there: lengthen the warm-up, or lower its peak",
-              ("rate-rising",), True),
+              ("rate-rising",), True, unless=("rate-jumps",)),
         Cause("clipping bounds a step, not its direction: here it did not help, so lower the learning rate",
               ("clipped",), True),
     ),
     "nonfinite": (
+        _JUMP,
         Cause("an update overflowed though gradient and weight are finite: the optimizer's eps vanishes in half "
               "precision (1e-8 is 0 in float16); keep its state in float32, or take eps=1e-4", ("update-alone",), True),
         Cause("the loss scale is at its minimum and gradients overflow still: they are not finite by themselves; "
@@ -119,6 +86,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "shows which of them helps", unless=("ordinary-first",)),
     ),
     "collapsed": (
+        _JUMP,
         Cause("the discriminator has won, and the generator gets no gradient: lower its learning rate, update it less "
               "often, smooth its labels, or add noise to its inputs", ("game",), True),
         Cause("a loss of exactly 0.0 from one row to the next is mostly a NaN that the Trainer hides: log with "
@@ -145,7 +113,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "intended"),
     ),
     "loss-rises": (
-        Cause("the learning rate was rising there: lower its peak, or lengthen the warm-up", ("rate-rising",), True),
+        _JUMP,
+        Cause("the learning rate was rising there: lower its peak, or lengthen the warm-up", ("rate-rising",), True,
+              unless=("rate-jumps",)),
         Cause("if its task gets harder at first, as where a queue of negatives fills (MoCo) or a teacher changes, it "
               "rises by design, and falls since: let it run", ("falls-since",), True),
         Cause("if this loss is there to fall, steps are too large from the first one on: start anew with a learning "
@@ -161,6 +131,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("lower the learning rate, or use an activation without a flat side (leaky_relu, elu, gelu)"),
     ),
     "spikes": (
+        _JUMP,
         Cause("the gradients of these steps are as usual, so look at how the loss is logged: as a mean, some of whose "
               "steps are left out or counted twice (transformers: logging_nan_inf_filter=False), or with a part that "
               "isn't trained on", ("norm-quiet",), True),
@@ -221,11 +192,15 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("the outputs pass softmax or sigmoid before a loss that takes logits: leave it out"),
     ),
     "loss-jump": (
+        Cause("if the run was resumed there: no checkpoint was loaded, or into nothing; look at what load_state_dict "
+              "returns, and at the step that the optimizer's state is at", ("began-anew",), True),
+        Cause("if it is another fold, task or trial, give each a log of its own", ("began-anew",), True),
+        _JUMP,
         Cause("the loss scale falls there: gradients overflowed in half precision; use bfloat16, or lower the learning "
               "rate", ("scale-falls",), True),
-        Cause("the learning rate rises there: lower its peak", ("rate-rising",), True),
+        Cause("the learning rate rises there: lower its peak", ("rate-rising",), True, unless=("rate-jumps",)),
         Cause("go back to a checkpoint from before, skip the batches of these steps, and see whether it comes "
-              "again"),
+              "again", unless=("began-anew",)),
         Cause("look at what changed at this step: data, sequence length, weights of the loss's parts, the loss "
               "scale"),
         Cause("log the gradient norm: it tells a step too large from other data", unless=("norm-quiet",)),

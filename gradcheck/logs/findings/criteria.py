@@ -17,6 +17,7 @@ from gradcheck.logs.findings.magnitudes import find_huge, find_tiny, find_zeros
 from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.nonfinite import find_nonfinite
 from gradcheck.logs.findings.players import players
+from gradcheck.logs.findings.rate_jumps import with_rate_jump
 from gradcheck.logs.findings.scaling import find_clipped_scaled
 from gradcheck.logs.findings.short import (
     find_short_growth,
@@ -77,7 +78,7 @@ def find_all(series: Series, max_norm: float | None = None) -> list[Finding]:
     found = found + list(_of_a_game(series, sides) if sides else _by(CRITERIA, series))
     found += find_clipping(series, max_norm) + find_clipped_scaled(series, max_norm)
     told = [with_norm(one, series) for one in found if not _is_explained(one, found, series)]
-    found = [with_signs(one, series, max_norm) for one in told]
+    found = [with_rate_jump(with_signs(one, series, max_norm), series) for one in told]
     kinds = list(FINDING_KINDS)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
 

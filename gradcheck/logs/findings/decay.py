@@ -7,6 +7,7 @@
 | ``START`` | a quarter of the run | a plateau that ends sooner is a slow start, if the loss gets better |
 | ``MOSTLY`` | 70 % of the first layers | single parameters may have tiny gradients for good reason (a key's bias) |
 | ``ORDINARY`` | 1 decade above that | a row that is just not lost was not ordinary before |
+| ``THAWED`` | 2 decades | exactly zero, and then at once as usual, was frozen: what vanished comes back by and by |
 | ``FALL`` | 3 decades | while the loss is at its best, gradients may be of any size |
 | ``ABRUPT`` | 2 blocks of 20 | without a loss, only a fall too fast for convergence |
 """
@@ -43,7 +44,7 @@ from gradcheck.logs.series import Series
 from gradcheck.spec.thresholds import Thresholds
 
 LOST, LOST_FOR_NOTHING, START, MOSTLY, ORDINARY = 3.0, Thresholds.max_span, 0.25, 0.7, 1.0
-FALL, ABRUPT = 3.0, 2
+FALL, ABRUPT, THAWED = 3.0, 2, 2.0
 
 #: Fewest rows of the start, and before an early collapse.
 FEWEST_START, FEWEST_BEFORE = 3, 8
@@ -70,7 +71,7 @@ def find_vanishing(series: Series) -> list[Finding]:
         starts, limit = starts[:1], LOST_FOR_NOTHING
     known = set(series.layers)
     deciding = np.array([not is_bias(series.layers[at], known) for at in order])
-    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0)) & deciding
+    alive = np.asarray(~np.isnan(starts).any(0) & (levels > ZERO).any(0)) & deciding & ~_thawed(levels)
     names = [series.layers[order[at]] for at in np.flatnonzero(alive)]
     if len(names) < 3:
         return []
@@ -86,6 +87,16 @@ def find_vanishing(series: Series) -> list[Finding]:
     numbers |= {"ordinary_until": float(series.steps[ordinary])} if later else {}
     ends, signs = (float(series.steps[first]), float(series.steps[last])), ("ordinary-first",) * later
     return [Finding("vanishing", *ends, tuple(compress(names, lost)), numbers, -limit, signs=signs)]
+
+
+def _thawed(levels: Numbers) -> Flags:
+    """Return the layers whose gradient is exactly zero in the first rows, and from one row to the next as usual."""
+    begins = np.argmax(levels > ZERO, axis=0)
+    thawed = (begins > 0) & ((levels == ZERO).sum(0) == begins) & ~np.isnan(levels).any(0)
+    for at in np.flatnonzero(thawed):
+        own = levels[begins[at] :, at]
+        thawed[at] = own[0] > median(own) - THAWED
+    return np.asarray(thawed)
 
 
 def _lost_between(levels: Numbers, lost: Flags, limit: float) -> tuple[int, int, int | None]:

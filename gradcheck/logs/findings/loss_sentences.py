@@ -57,6 +57,8 @@ def not_learning(found: Finding) -> str:
 def loss_jump(found: Finding) -> str:
     """Return from where to where a loss jumps, and where it is in the end."""
     before, after, end = (significant(found.numbers[name], 3) for name in ("before", "after", "end"))
-    learnt = ", falling: as new data are learnt" if found.severity else ""
     jump = f"the loss jumps from {before} to {after} at step {step_text(found.first_step)}"
+    if "began-anew" in found.signs:
+        return f"{jump}, where it began, and falls once more as from the first row on: training begins anew there"
+    learnt = ", falling: as new data are learnt" if found.severity and "rate-jumps" not in found.signs else ""
     return f"{jump}, and is at {end} in the end{learnt}{_norm_grows(found)}"

@@ -29,9 +29,11 @@ import math
 
 import numpy as np
 
+from gradcheck.logs.findings.anew import begins_anew
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, first_risen
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, is_from_the_beginning, losses_of
+from gradcheck.logs.findings.rate_jumps import rate_jump
 from gradcheck.logs.findings.robust import (
     FEWEST,
     Numbers,
@@ -255,13 +257,16 @@ def find_loss_jump(series: Series) -> list[Finding]:
     stays = end - base > STAYS * jump and float(losses[row:].min()) - base > 0
     again = bool((jumps[: max(0, row - FEWEST)] > AGAIN * jump).any())  # the loss came back from others
     at_once = float(losses[row] - losses[row - 1]) > GRADUAL * jump
-    if not jump > limit or not stays or not at_once or again or restarts(series, steps[row - 1]):
-        return []
     falls = end - base < LEFT * (losses[row] - base) and left >= 2 * FEWEST
+    anew = begins_anew(losses, row, base)
+    lasting = not falls and left > LASTING * len(losses) and rate_jump(series, float(steps[row])) is not None
+    restarted = restarts(series, steps[row - 1]) and not anew
+    if not jump > limit or not (stays or anew) or not at_once or again or (restarted and not lasting):
+        return []
     numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": end}
     at = float(steps[row]), float(steps[-1])
-    quiet = ("norm-quiet",) * bool(len(series.norm))
-    return [Finding("loss-jump", *at, (), numbers, limit, severity=NOTE if falls else "", signs=quiet)]
+    signs = ("norm-quiet",) * bool(len(series.norm)) + ("began-anew",) * anew
+    return [Finding("loss-jump", *at, (), numbers, limit, severity=NOTE if falls or restarted else "", signs=signs)]
 
 
 def _early(losses: Numbers, before: Numbers, after: Numbers) -> tuple[Numbers, Numbers]:

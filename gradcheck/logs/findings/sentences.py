@@ -7,6 +7,7 @@ from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings import loss_sentences
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.phrases import counted, factor_text, step_text
+from gradcheck.logs.findings.rate_jumps import jump_sentence
 from gradcheck.render.numbers import significant
 
 #: Ratios below so many decades are ratios of an exact zero.
@@ -21,7 +22,7 @@ WORDS = {
 
 def sentence(found: Finding) -> str:
     """Return what, where and how much, in one line."""
-    return SENTENCES[found.kind](found)
+    return SENTENCES[found.kind](found) + jump_sentence(found)
 
 
 def _exploding(found: Finding) -> str:

@@ -92,6 +92,9 @@ def taken(report: LogReport) -> str:
     parts = [f"{QUANTITIES[one.quantity]} ← {_name(one.name)}" for one in log.columns]
     if log.rows_found > log.rows:
         parts.append(f"{log.rows:,} of {counted(log.rows_found, 'row')}")
+    if log.validation:
+        more = f" and {len(log.validation) - 1} more" if len(log.validation) > 1 else ""
+        parts.append(f"not judged: {_name(log.validation[0])}{more}")
     return SEPARATOR.join(parts)
 
 

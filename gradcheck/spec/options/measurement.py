@@ -63,11 +63,11 @@ class VerdictOptions(TypedDict, total=False):
     # fmt: off
     vanish_below: Annotated[float, Option(
         "A layer vanishes where its gradient ratio is below this.", VERDICT, "R", default=1e-3,
-        range=Number("it bounds a ratio of gradients from below; 1e-3 is the default", low=0),
+        range=Number("it bounds a ratio of gradients from below, and the last layer's is 1", low=0, high=1),
     )]
     explode_above: Annotated[float, Option(
         "A layer explodes where its gradient ratio is above this.", VERDICT, "R", default=1e3,
-        range=Number("it bounds a ratio of gradients from above", above=0),
+        range=Number("it bounds a ratio of gradients from above, and the last layer's is 1", low=1),
     )]
     max_span: Annotated[float, Option(
         "Largest healthy gradient span of the whole network.", VERDICT, "DECADES", default=2.3,
@@ -79,11 +79,11 @@ class VerdictOptions(TypedDict, total=False):
     )]
     dead_above: Annotated[float, Option(
         "A layer is dead where more than this share of its units is.", VERDICT, "F", default=0.9,
-        range=Number("it is a share of the units", low=0),
+        range=Number("it is a share of the units, 0.9 is 90 %", low=0, high=1),
     )]
     saturated_above: Annotated[float, Option(
         "A layer is saturated where more than this share of its entries is.", VERDICT, "F", default=0.9,
-        range=Number("it is a share of the entries", low=0),
+        range=Number("it is a share of the entries, 0.9 is 90 %", low=0, high=1),
     )]
     # fmt: on
 

@@ -10,7 +10,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar, cast, get_args, get_origin
 
 from gradcheck.base.calls import check_call
-from gradcheck.errors import OptionError, at_least, finite, folded, one_of, shown, switch
+from gradcheck.errors import OptionError, at_least, bounds, finite, folded, one_of, shown, switch
 from gradcheck.spec.names import SYNONYMS
 
 #: The heading of what says how a result is shown.
@@ -40,21 +40,22 @@ class Whole(NamedTuple):
 
 
 class Number(NamedTuple):
-    """Finite numbers, above a bound or from `low` on, and why; or one of the names beside them."""
+    """Finite numbers, above a bound, or from `low` on, to `high` if there is one, and why; or one of the names."""
 
     reason: str
     above: float = ANY
     low: float = ANY
+    high: float = -ANY
     names: tuple[str, ...] = ()
 
     def __call__(self, option: str, value: Any) -> Any:  # noqa: ANN401
         """Return a value as its plain type, or raise the error that says why it is none."""
         if isinstance(value, str) and self.names:
             return one_of(option, value, self.names, beside=", or a number")
-        return finite(option, value, self.reason, above=self.above, low=self.low)
+        return finite(option, value, self.reason, above=self.above, low=self.low, high=self.high)
 
     def __str__(self) -> str:
-        bound = f" above {self.above:g}" if self.above > ANY else f" of at least {self.low:g}" if self.low > ANY else ""
+        bound = bounds(self.above, self.low, self.high)
         return f"a finite number{bound}{', or '.join(('', *self.names))}: {self.reason}"
 
 

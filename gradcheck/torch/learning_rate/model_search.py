@@ -27,6 +27,7 @@ from gradcheck.learning_rate.report import CALLED
 from gradcheck.learning_rate.rules import CHECKED, rule_of, usual_updates
 from gradcheck.learning_rate.rules import Rule as RateRule
 from gradcheck.learning_rate.runs import DOUBLINGS, MOST, Draw, find_rate
+from gradcheck.probing.user_errors import ending_reported
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.probing import LOSSES, MODES
 from gradcheck.torch.learning_rate.descent import ModelDescent
@@ -150,7 +151,10 @@ class ModelSearch:
     def found(self, tick: Callable[[float], None] | None = None, doublings: int = DOUBLINGS) -> "Found":
         """Search along the first update, make the runs, and put everything back; see ``find_rate``."""
         beside = modules_of(self.loss)
-        with untouched(self.model, self.optimizer, beside), run_eagerly(), random_states_kept(), torch.enable_grad():
+        with (
+            ending_reported(), untouched(self.model, self.optimizer, beside), run_eagerly(), random_states_kept(),
+            torch.enable_grad(),
+        ):  # fmt: skip
             set_mode(self.model, self.train)
             descent = ModelDescent(
                 self.model, self.batches, self.loss, self.update, seed=self.seed, clip=self.clip, beside=beside

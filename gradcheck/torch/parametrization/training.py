@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.errors import GradcheckError
+from gradcheck.probing.user_errors import ending_reported
 from gradcheck.torch.parametrization.watching import Seen, Watch
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch, set_mode
@@ -63,7 +64,7 @@ class Training:
         Training ends early where the loss isn't finite.
         """
         watch, losses = Watch(model), list[float]()
-        with untouched(model, optimizer, modules_of(self.loss)), torch.enable_grad():
+        with ending_reported(), untouched(model, optimizer, modules_of(self.loss)), torch.enable_grad():
             set_mode(model, self.mode == "train")
             for step in range(self.steps + 1):
                 loss = self._watched(watch, seed)

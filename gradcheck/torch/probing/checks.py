@@ -34,11 +34,14 @@ def check_model(given: object) -> None:
 
 def set_mode(model: nn.Module, train: bool) -> None:
     """Put a model into a mode; raise an error where it refuses, as one that torch.export made does."""
-    with errors_in_one_line(
-        f"{type(model).__name__}.train({train}): ",
-        lambda error: f"{error_line(error)}; what torch.export made has no modes: give the model it was made from",
-    ):
+    with errors_in_one_line(f"{type(model).__name__}.train({train}): ", _refusal):
         model.train(train)
+
+
+def _refusal(error: BaseException) -> str:
+    exported = isinstance(error, NotImplementedError)
+    why = "; what torch.export made has no modes: give the model it was made from" if exported else ""
+    return error_line(error) + why
 
 
 def checked_module(model: object, purpose: str) -> nn.Module:

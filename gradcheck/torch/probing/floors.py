@@ -50,8 +50,8 @@ def find_floor(between: list[Node]) -> Iterator[Cause]:
 
 
 def _is_named(node: Node, logits: Logits) -> bool:
-    """Whether it is a softmax or sigmoid that the loss takes once more, which has a cause of its own."""
-    return logits.function == ("softmax" if node.name().startswith("NllLoss") else "sigmoid")
+    """Whether it is a function at the end that has a cause of its own."""
+    return logits.function in (("softmax", "sigmoid", "tanh") if node.name().startswith("NllLoss") else ("sigmoid",))
 
 
 def _before(node: Node, name: str) -> Node:

@@ -11,6 +11,7 @@ from torch import nn
 
 from gradcheck.diagnosis.report import Report
 from gradcheck.errors import one_of
+from gradcheck.probing.user_errors import ending_reported
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.spec.number_formats import number_formats
 from gradcheck.spec.options.measurement import VerdictOptions
@@ -131,7 +132,10 @@ def probe(
     )  # fmt: skip
     history, lost, suggestions = History(model, one_batch=not callable(batch)), tuple[Underflow, ...](), None
     training, beside = None if plan is None else plan.optimizer, modules_of(loss)
-    with untouched(model, training, beside, lean=once), run_eagerly(), random_states_kept(), torch.enable_grad():
+    with (
+        ending_reported(), untouched(model, training, beside, lean=once), run_eagerly(), random_states_kept(),
+        torch.enable_grad(),
+    ):  # fmt: skip
         set_mode(model, mode == "train")
         numbers = count_numbers(partial(subject.pass_in_full, 0), formats, lr)
         if amp is not None:

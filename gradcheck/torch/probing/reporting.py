@@ -21,7 +21,7 @@ from gradcheck.diagnosis.remarks import DOUBTS
 from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.probing.first_loss import FirstLoss, said
-from gradcheck.probing.reporting import first_of, laid_out, model_record, of_frozen
+from gradcheck.probing.reporting import laid_out, model_record, of_frozen
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.judgement import Judgement
@@ -78,7 +78,7 @@ def probe_report(
 
 def _first(found: ModelPass, history: History) -> FirstLoss:
     """Return the loss before any step, and what it is held against."""
-    return first_of(found, found.at_loss.first._replace(value=history.losses[0]))
+    return found.sized(found.at_loss.first._replace(value=history.losses[0]))
 
 
 def _after_training(diagnosis: Diagnosis, history: History, rank: float) -> Diagnosis:

@@ -117,6 +117,20 @@ def test_rows_without_a_norm_of_each_layer_are_not_ordinary_ones(layered):
     assert (one.first_step, one.signs) == (2, ())
 
 
+@pytest.mark.parametrize("ends", [(20, 40, 60), (50, 50, 50)])
+def test_layers_that_are_unfrozen_one_after_the_other_vanish_in_none(ends, layered):
+    thawing = [steps((-np.inf, row), (0, 100 - row)) for row in ends[::-1]]
+    assert not find_vanishing(layered(*thawing, 0, 0, 0))
+
+
+def test_layers_that_come_back_by_and_by_or_are_zero_again_had_vanished(layered):
+    slowly = np.concatenate([np.full(60, -np.inf), np.linspace(-30, 0, 40)])
+    again = steps((-np.inf, 40), (0, 20), (-np.inf, 20), (0, 20))
+    for lost in (slowly, again):
+        (one,) = find_vanishing(layered(lost, lost, 0, 0, 0))
+        assert one.layers == ("layer0", "layer1")
+
+
 # ---- in the course of training
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.causes import CAUSES, MOST, SIGNS, advice_on
+from gradcheck.logs.findings.causes import CAUSES, MOST, advice_on
 from gradcheck.logs.findings.finding import FINDING_KINDS
+from gradcheck.logs.findings.sign_meanings import SIGNS
 
 
 def exploding(**columns):

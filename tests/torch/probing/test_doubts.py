@@ -164,3 +164,27 @@ def test_examples_whose_gradient_is_lost_behind_a_choice_are_counted(temperature
     inputs = torch.randn(96, 16)
     report = probe(Chosen(temperature), (inputs, inputs), "mean-square", trial=False)
     assert ("examples-unheard" in codes(report)) is named
+
+
+def saturated(deviation):
+    model = nn.Sequential(
+        nn.Linear(20, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10)
+    )
+    for layer in model[::2]:
+        nn.init.normal_(layer.weight, 0, deviation)
+    return model
+
+
+def test_a_loss_that_starts_many_times_above_guessing_and_stays_there_explodes():
+    report = probe(saturated(5.0), classes())
+    assert (report.verdict.status, codes(report)[0]) == ("exploding", "readout-large")
+    assert "trial-fails" in codes(report)
+
+
+def test_one_that_comes_down_is_a_remark():
+    model = perceptron()
+    with torch.no_grad():
+        model[-1].weight.mul_(400)
+    report = probe(model, classes())
+    assert report.model.trial.learns
+    assert (report.verdict.status, codes(report)[0]) == ("healthy", "readout-large")

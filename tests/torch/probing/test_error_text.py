@@ -65,7 +65,7 @@ def test_a_model_that_cannot_be_run_is_reported_in_one_line(build, inputs, messa
         ({"loss": lambda output, targets: output.sum() * 1j}, "returned a complex number"),
         ({"loss": lambda output, targets: output.missing}, "can't be computed: AttributeError"),
         ({"loss": lambda output, targets: output - targets.sum()}, r"no targets \(a batch of inputs and targets has"),
-        ({"vanish_below": 2.0, "explode_above": 1.0}, "vanish_below=2 is not below"),
+        ({"vanish_below": 1.0, "explode_above": 1.0}, "vanish_below=1 is not below"),
     ],
 )
 def test_an_impossible_option_is_reported_in_one_line(options, message):
