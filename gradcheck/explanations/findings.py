@@ -218,7 +218,10 @@ FINDINGS = (
         "A loss of 3e8 with a norm of 8e5 that gets no better is what an explosion leaves, from before the log "
         "begins; or inputs and targets have units in which such numbers are small.",
         "The limit is absolute, as few are here: a run that was huge from the start has nothing to be compared with.",
-        ("median |loss| > 1e6, median norm > 1e4, and no progress; a note: |loss| > 1e4, no norm",),
+        (
+            "median |loss| > 1e6, median norm > 1e4, and no progress; a note: |loss| > 1e4, no norm",
+            "first |loss| > 1e12, and its root or less in the end",
+        ),
         ("LeCun et al. 1998 (scaling of inputs)",),
         ("exploding", "not-learning"),
     ),

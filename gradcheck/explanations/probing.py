@@ -21,16 +21,16 @@ PROBING = (
         name="trial",
         summary="what looks ill is trained before it is accused",
         what="A single measure may be beyond its limit in a network that trains all the same. probe then takes up to "
-        "40 steps of Adam (120 where the loss is half way, or the gradients have come together) at each of 3 rates, "
-        "and puts the model back. It learns, and is healthy, if the loss falls by 30 % (by half where examples look "
-        "alike); a chain that SGD hardly trains is then named.",
+        "40 steps of Adam (120 where the loss is half way or falls ever faster, or the gradients have come together) "
+        "at each of 3 rates, and puts the model back. It learns, and is healthy, if the loss falls by 30 % (by half "
+        "where examples look alike); a chain that SGD hardly trains is then named.",
         why="Of 132 published architectures 44 were accused by limits alone. Not tried: what passes, what two measures "
         "say is hopeless, limits of your own, gradients that are zero or not finite; and nothing with --no-trial.",
         formula=(
             "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
             "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
-            "tried though it passes: loss at the start > 10 times a constant answer's, outputs too large",
+            "tried though it passes: a loss of logits that starts > 10 times above guessing",
         ),
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),

@@ -7,15 +7,17 @@ from gradcheck.logs.columns import NOTHING, meaning
 from gradcheck.logs.console_code import Block
 from gradcheck.logs.console_commas import Commas
 from gradcheck.logs.console_context import value_of
-from gradcheck.logs.console_kinds import EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED
+from gradcheck.logs.console_kinds import EPOCH, OF_AN_EPOCH, PROVISIONAL, STEP, TRAINING, UNNAMED
 from gradcheck.logs.console_lines import (
     TELLING,
     Bar,
     epoch_bar,
+    is_drawn,
     is_error,
     is_history,
     is_of_unfit,
     last_words,
+    of_bar,
     only_bar,
     parted,
     plain,
@@ -25,6 +27,7 @@ from gradcheck.logs.console_lines import (
 )  # fmt: skip
 from gradcheck.logs.console_names import is_judged, objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
+from gradcheck.logs.console_redrawn import joined, redrawn
 from gradcheck.logs.console_rows import Plan
 from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below, starts
 from gradcheck.logs.console_values import cut, pairs
@@ -41,9 +44,6 @@ MOST_SHAPES, TRIED = 2000, 4
 
 #: The first lines that nothing is read from: what their numbers are called is named where there are no others.
 PASSED_OVER = 20
-
-#: Rows that are passed on together.
-TOGETHER = 256
 
 #: The kind of rows that are JSON objects among lines of text.
 OBJECTS = "{\0"
@@ -73,6 +73,7 @@ class Console(ConsoleReader):
         self._table: dict[str, str] = {}
         self._telling = (*TELLING, *map(str.lower, wanted.values()))
         self._ahead: dict[str, str] = {}
+        self._carried: tuple[str, ...] = ()
         self._head: tuple[str, ...] = ()
         self._above = ""
         self._columns: tuple[int, ...] = ()
@@ -83,20 +84,7 @@ class Console(ConsoleReader):
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of the lines, neighbours of one layout together."""
-        held: LogRow | None = None
-        for line in lines:
-            if not line and held:
-                yield held
-                held = None
-            for row in self._rows(line) if line else ():
-                if held and row[0] is held[0] and len(held[1]) < TOGETHER * len(row[1]):
-                    held[1].extend(row[1])
-                    continue
-                if held:
-                    yield held
-                held = row
-        if held:
-            yield held
+        yield from joined(redrawn(lines), self._rows, self.context)
         yield from self._end_table()
         yield from self.context.rest()
 
@@ -138,7 +126,8 @@ class Console(ConsoleReader):
         if text.startswith('{"'):
             yield from self._object(text)
             return
-        if "%" in text and ("|" in text or "% " in text):
+        drawn = is_drawn(text)
+        if drawn or ("%" in text and ("|" in text or "% " in text)):
             parts = parted(text)
             if len(parts) > 1:
                 for part in parts:
@@ -149,11 +138,14 @@ class Console(ConsoleReader):
                 if any(map(is_judged, self._table)):  # that row belongs to the bar before
                     yield from self._end_table()
                 self.context.see_bar(bar)
+                self.kinds.heading_of_bar(of_bar(text))
             if rest:
                 yield from self._read(rest)
             if bar is not None and not text:
                 return
+            self.context.drawn = drawn
         yield from self._told(text)
+        self.context.drawn = False
 
     def _told(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
@@ -195,7 +187,7 @@ class Console(ConsoleReader):
         frame, worth = "", TRAINING
         if bar is not None:
             text, at, ends = bar
-            frame, worth = ("the end of an epoch", TRAINING) if ends else ("the bar of an epoch", PROVISIONAL)
+            frame, worth = ("the end of an epoch", TRAINING) if ends else (OF_AN_EPOCH, PROVISIONAL)
             self.context.see_bar(at)
         shape, values = cut(text)
         if len(values) > MOST_NUMBERS:
@@ -248,6 +240,9 @@ class Console(ConsoleReader):
 
     def _single(self, name: str, value: str) -> Iterator[LogRow]:
         """Take a line with one number, beside its neighbours: together they are a row."""
+        if name in self._carried:  # this table has a step of its own
+            self._table = {one: other for one, other in self._table.items() if one not in self._carried}
+            self._carried = ()
         if name in self._table and not (self._table[name] == value and meaning(name) == STEP):
             yield from self._end_table()
         if name.lower() == "epoch":
@@ -255,6 +250,7 @@ class Console(ConsoleReader):
             self.context.epoch = value_of(value)
         if not self._table and self._ahead:
             self._table, self._ahead = {one: step for one, step in self._ahead.items() if one != name}, {}
+            self._carried = tuple(self._table)
         self._table[name] = value
 
     def _cell(self, name: str, value: str) -> Iterator[LogRow]:
@@ -269,7 +265,7 @@ class Console(ConsoleReader):
 
     def _end_table(self, code: bool = False) -> Iterator[LogRow]:
         """Yield the row that the lines before made together; sums that begin just before code are none."""
-        table, self._table, self._section = self._table, {}, ""
+        table, self._table, self._carried, self._section = self._table, {}, (), ""
         if code and not any(value.strip("0.") for value in table.values()):
             return
         if len(table) > 1 or (table and next(iter(table)).lower() != "epoch"):

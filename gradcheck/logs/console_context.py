@@ -37,6 +37,10 @@ class Context:
         The error that the program ended of; empty if it went on.
     checkpoints : list of float
         Steps of those that were saved, as far as they are known.
+    drawn : bool
+        The line that is read holds a bar: of what it shows at one place, the last is of the step.
+    drawn_again : bool
+        The row that was just made takes the place of the one before it.
     """
 
     def __init__(self) -> None:
@@ -44,6 +48,7 @@ class Context:
         self.epoch = MISSING
         self.last_word = ""
         self.checkpoints: list[float] = []
+        self.drawn = self.drawn_again = False
         self._moved = False
         self._waiting: list[tuple[float, float, float]] = []  # step, how many, and the scale after them
         self._kind: Kind | None = None
@@ -73,7 +78,7 @@ class Context:
 
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
-        kind, clock = plan.kind, MISSING
+        kind, clock, self.drawn_again = plan.kind, MISSING, False
         if plan.rank >= 0:
             groups, rank = [*groups[: plan.rank], *groups[plan.rank + 1 :]], groups[plan.rank]
             kind.rank = kind.rank or rank
@@ -89,7 +94,7 @@ class Context:
             kind.rises, values[plan.step] = False, MISSING  # a number of a process, or of anything else
         if plan.step < 0:
             values.append(self._bar_step(kind, plan))
-        elif self._is_repeated(kind, values[plan.step], values, plan):
+        elif self._is_old(kind, values[plan.step], values, plan):
             return ()
         if plan.epoch < 0:
             values.append(MISSING if kind.fractional else self.epoch)
@@ -99,6 +104,8 @@ class Context:
             values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
         if plan.is_clock:
             values.append(clock)
+        if len(values) < len(plan.layout.columns):  # how long the epoch is, by its bar
+            values.append(self.bar.total if self.bar else MISSING)
         kind.rows += 1
         if kind.rows > 1:  # a line of the kind before an error: the program went on
             self.last_word = ""
@@ -120,10 +127,27 @@ class Context:
         counted = plan.epoch >= 0 or (self.epoch == self.epoch and not kind.between)
         if bar.at == bar.total and counted and not kind.fractional:  # one bar an epoch
             return MISSING
+        if bar.at == bar.total and not kind.rows and kind.worth == TRAINING:  # of what came before the training
+            return MISSING
         kind.between = kind.between or bar.at < bar.total
         if math.isnan(kind.bar_total):
             kind.bar_total = bar.total
         return bar.at if bar.total == kind.bar_total else MISSING
+
+    def _is_old(self, kind: Kind, step: float, values: "array[float]", plan: Plan) -> bool:
+        """Whether a row is there already; what a bar draws anew at the same place replaces the row before.
+
+        A bar that moves shows the numbers of the step before first, and one that is set back those of the last epoch.
+        """
+        if self.drawn:
+            at, numbers = kind.drawn
+            where = tuple(values[place] for place in (plan.step, plan.epoch) if place >= 0)
+            others = (value for place, value in enumerate(values) if place not in (plan.step, plan.epoch))
+            kind.drawn = where, array("d", others).tobytes()
+            self.drawn_again = where == at
+            if self.drawn_again or (at and where[0] < at[0] and numbers == kind.drawn[1]):
+                return not self.drawn_again
+        return self._is_repeated(kind, step, values, plan)
 
     def _is_repeated(self, kind: Kind, step: float, values: "array[float]", plan: Plan) -> bool:
         """Whether another process printed the same step just before: of several rows one is enough, if it is finite."""

@@ -21,7 +21,16 @@ from gradcheck.logs.console_rows import Kind, Plan
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
 from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs, pattern_of
-from gradcheck.logs.words import is_a_guess, is_a_total, is_an_error, is_batch_cost, is_maximised, is_perplexity, words
+from gradcheck.logs.words import (
+    is_a_guess,
+    is_a_total,
+    is_an_error,
+    is_batch_cost,
+    is_maximised,
+    is_perplexity,
+    says_training,
+    words,
+)
 
 #: Of a line so much is looked through for what it is about.
 LONGEST_HEADING = 80
@@ -38,6 +47,9 @@ MOST_NAMES = 1000
 #: What a kind is worth: rows of a validation are read if there are no others, those of a bar that is drawn over if
 #: there are hardly any others, and numbers that have a step and no name if there is nothing else at all.
 UNNAMED, VALIDATION, PROVISIONAL, TRAINING = range(-1, 3)
+
+#: What lines with a bar of an epoch are taken out of.
+OF_AN_EPOCH = "the bar of an epoch"
 
 #: What is done to a number that stands for the loss.
 LOGARITHM, NEGATIVE = "ln", "−"
@@ -74,7 +86,8 @@ class Kinds:
     """
 
     def __init__(self, wanted: Mapping[str, str] = NOTHING, finer: bool = False, rounded: bool = False) -> None:
-        self.wanted, self.validating, self.finer, self.rounded = wanted, False, finer, rounded
+        self.wanted, self.finer, self.rounded = wanted, finer, rounded
+        self.validating = self._of_bar = False
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()
         self.keyed: set[str] = set()
@@ -118,7 +131,15 @@ class Kinds:
         if OF_VALIDATION.search(line[:LONGEST_HEADING]):
             self.validating = True
         elif OF_TRAINING.search(line[:LONGEST_HEADING]):
-            self.validating = False
+            self.validating = self._of_bar = False
+
+    def heading_of_bar(self, words: str) -> None:
+        """Remember what a progress bar is of, by the words before it: it says nothing of what other bars are of."""
+        if OF_VALIDATION.search(words):
+            self._of_bar = self._of_bar or not self.validating
+            self.validating = True
+        elif words and self._of_bar:
+            self.validating = self._of_bar = False
 
     def _places(self, found: Sequence[Pair]) -> dict[str, int]:
         """Return the names of numbers of the training, and their places: of several with one name the first one's."""
@@ -167,7 +188,8 @@ class Kinds:
         numbers: Sequence[str],
         framed: bool,
     ) -> Plan | None:
-        if self.validating and not framed and LOSS in own and NORM not in own and self._is_trained(lead, worth):
+        plain = not framed and LOSS in own and NORM not in own and not says_training(own[LOSS])
+        if self.validating and plain and self._is_trained(lead, worth):
             lead, worth = f"validation {lead}", VALIDATION
         kind = self._kind(lead, worth, own, framed, any(pair.total is not None for pair in found))
         if kind is None:
@@ -190,6 +212,7 @@ class Kinds:
         columns += [LOSS] if lacks_loss else []
         is_clock = kind.fractional and epoch >= 0 and step < 0 and TIME not in own
         columns += [TIME] if is_clock else []
+        columns += [LENGTH] if lead == OF_AN_EPOCH and step < 0 else []
         usual = {STEP: "the place in the epoch" if inside else BAR}
         names = [own.get(one) or kind.names.get(one) or usual.get(one, one.quantity) for one in columns]
         change = changed(own.get(LOSS, "")) if "loss" not in self.wanted else ""

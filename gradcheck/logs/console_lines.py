@@ -18,12 +18,25 @@ _BAR = re.compile(
     r"\[[^,\]={]*(?:,\s*[^,\]={]*/[^,\]={]*)?,?"
 )
 
+#: The bar of rich, and of those who draw theirs as it does: ``━━━━╸━━━ 20/600 0:00:02 • 0:01:10 9.8it/s``,
+#: ``12% ━─────── 1/8 1.4it/s 0.6s<4.9s``.
+_RICH_BAR = re.compile(
+    r"(?:\d+%\s+)?[━╸╺─]{5,}\s+(\d+)/(\d+)\s+(?=[-\d])(?:[-\d:]+ • [-\d:]+\s*)?(?:[\d.]+(?:it/s|s/it)\s*)?"
+    r"(?:[\d.]+s(?:<[\d.:]+s?)?)?\s*"
+)
+
+#: Where it is, in a line without the bar.
+_PLACE = re.compile(r"\s*[\d.]+[kMG]?/[\d.]+[kMG]?\Z")
+
 #: A line with nothing but such a bar.
 _ONLY_BAR = re.compile(r"[^%|\d]{0,80}\d{1,3}%\|[^|]*+\| *+(\d++)/(\d++) \[[^\]=]*+\]\Z")
 
 #: The bar of Keras, of versions 1 and 2, and of 3: where it is, and the time that it shows.
 _EPOCH_BAR = re.compile(r"^\s*(\d+)/(\d+)\s+(?:\[[=>.\-]*\]|[━─╸╺]+)(?=\s)")
 _ETA = re.compile(r"\bETA\b")
+
+#: The time that version 3 shows after it, where it is a minute and more: ``4:05 2s/step``.
+_CLOCK = re.compile(r"\s*(?:\d+:)?\d+:\d\d(?=\s)")
 
 #: Lines without any of these are no rows, and say nothing of an epoch.
 TELLING = (
@@ -56,7 +69,7 @@ STOPS = ("stop", "abort", "exit", "halt", "terminat", "diverg", "explod", "end")
 _GIVES_UP = re.compile(rf"(?i)\b(?:{'|'.join(STOPS)})(?:p?ed|p?ing|e?s|e)?\b(?! code|\s*=)")
 
 #: How it says that the reason is a number that isn't finite: ``loss is nan``, ``NaN or Inf found in loss``.
-_JUDGED = r"(?:\w*loss(?:es|tensor)?|grad(?:ient)?s?|grad_?norm)\b"
+_JUDGED = r"(?:\w*loss(?:es|tensor)?|grad(?:ient)?s?|grad_?norm|outputs?)\b"
 _NUMBER = r"(?:(?:-|\b)(?:nans?|infs?|infinite|infinity)|\bnon-?finite|\bnot finite|\binvalid|\bnot a number)\b"
 _APART = r"[^\w.;,]+(?:[\w.]+[^\w.;,]+){0,5}?"
 _UNFIT = re.compile(rf"(?i)\b{_JUDGED}{_APART}{_NUMBER}|{_NUMBER}{_APART}{_JUDGED}")
@@ -109,16 +122,26 @@ def plain(line: str) -> str:
     return line.replace("│", "|").replace("┃", "|")
 
 
+def is_drawn(line: str) -> bool:
+    """Whether a line has strokes of which bars are drawn."""
+    return "%|" in line or "━" in line or "─" in line
+
+
 def without_bar(line: str) -> tuple[str, Bar | None, str]:
     """Return a line without its bar, where the bar is, and what is drawn after it on the same line."""
-    found = _BAR.search(line)
+    found = _BAR.search(line) or _RICH_BAR.search(line)
     if not found:
         return line, None, ""
     bar = Bar(_count(found[1]), _count(found[2]))
     rest = line[found.end() :]
-    if rest.startswith(("]", "{")):  # a paste may have lost the bracket
+    if rest.startswith(("]", "{")) or (not rest and found.re is _RICH_BAR):  # a paste may have lost the bracket
         return line[: found.start()].strip(" \t:"), bar, rest.removeprefix("]").strip()
     return f"{line[: found.start()].strip()} {found[1]}/{found[2]} [{rest}", bar, ""
+
+
+def of_bar(line: str) -> str:
+    """Return the words before a bar, of a line that was cut by ``without_bar``: what it is the bar of."""
+    return _PLACE.sub("", line.partition(" [")[0])
 
 
 def only_bar(line: str) -> Bar | None:
@@ -145,7 +168,8 @@ def epoch_bar(line: str) -> tuple[str, Bar, bool] | None:
     if not found:
         return None
     bar = Bar(float(found[1]), float(found[2]))
-    return line[found.end() :], bar, bar.at == bar.total and not _ETA.search(line)
+    clock = _CLOCK.match(line, found.end())
+    return line[clock.end() if clock else found.end() :], bar, bar.at == bar.total and not _ETA.search(line)
 
 
 def tells(line: str, words: Sequence[str]) -> bool:
@@ -173,7 +197,7 @@ def last_words(line: str) -> str:
     is_last = any(one in lower for one in ERRORS) and is_error(line)
     is_last = is_last or (bool(_LEVEL.match(line)) and is_of_unfit(line))
     if not is_last and any(one in lower for one in STOPS):
-        is_last = ("loss" in lower or "grad" in lower) and gives_up(line)
+        is_last = ("loss" in lower or "grad" in lower or "output" in lower) and gives_up(line)
     return line.strip()[:200] if is_last else ""
 
 

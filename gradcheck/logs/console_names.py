@@ -50,7 +50,7 @@ MOST_DIGITS = 9
 BESIDE_WEIGHTS = "nnzs"
 
 #: Letters with a number after them, before a name: ``E12 iter``.
-_COUNTED = re.compile(r"^[A-Za-z]{1,5}\d+\s+")
+_COUNTED = re.compile(r"^(?:[A-Za-z]{1,5}|_)\d+\s+")
 
 #: What Kaldi maximises, and of which output; those beside the main one have names of their own.
 _OBJECTIVE = re.compile(

@@ -42,6 +42,8 @@ class ConsoleReader(Reader):
     @property
     def nothing(self) -> str:
         """What is said where there is nothing to judge."""
+        if self.last_word:
+            return f"its last words are {self.last_word!r}"
         return self._unnamed.nothing or "none of its lines has a number by such a name"
 
     @property

@@ -24,6 +24,8 @@ class Kind:
         The step of its last row, and how far it was from the one before.
     recent : dict
         The last steps, each with its epoch ↦ whether all of their numbers were finite.
+    drawn : tuple
+        Where a bar drew its last row, step and epoch, and its other numbers.
     bar_total : float
         Where the bar ends that its rows belong to.
     between : bool
@@ -49,6 +51,7 @@ class Kind:
         self.fractional, self.rises = False, True
         self.last, self.interval = math.nan, math.inf
         self.recent: dict[tuple[float, float], bool] = {}
+        self.drawn: tuple[tuple[float, ...], bytes] = ((), b"")
         self.bar_total = math.nan
         self.placed, self.rank = placed, ""
         self.lost_parts: dict[str, LostPart] = {}

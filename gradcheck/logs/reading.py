@@ -290,7 +290,8 @@ def _checked(log: Log, path: object, asked: Asked) -> Log:
     names = _listed(log.reader.listed)
     unread = log.problems.found or log.table.rows_read
     nothing = "none of its lines could be read" if unread else log.reader.nothing
-    found = program(path) or (f"its columns are {names}" if names else nothing)
+    columns = f"its columns are {names}" if names and not log.reader.last_word else nothing
+    found = program(path) or columns
     problem = f"has neither a loss nor a gradient norm ({found}); name columns step, loss, lr, grad_norm, "
     raise InputError(path, f"{problem}grad_norm/LAYER, one line a step, or say --column loss=NAME")
 

@@ -11,6 +11,9 @@ def _set(text: str) -> frozenset[str]:
 #: Words of numbers that aren't of the training.
 VALIDATION = _set("val valid validation validating eval evaluation evaluating test testing dev holdout")
 
+#: Words of numbers that are.
+OF_TRAINING = _set("train training trn")
+
 #: Words that leave a quantity what it is.
 PLAIN = _set(
     "train training trainer global total tot overall whole all full model avg average mean running smooth smoothed ema "
@@ -77,7 +80,8 @@ OF_RATE = _set("lr learning rate base pg group param adam adamw sgd muon current
 #: Words of what is no part of a loss though it has the word in its name.
 NO_PART = _set(
     "scale scaler scaling weight weights coef coeff coefficient ratio time ppl acc accuracy std var variance min max "
-    "vs samples lr norm count num best lambda window per skipped delta diff grad gradient log prob target threshold"
+    "vs samples lr norm count num best prev previous lambda window per skipped delta diff grad gradient log prob "
+    "target threshold"
 )
 
 #: Words of what is no gradient norm though it has the words in its name.
@@ -143,6 +147,11 @@ def layer_of(name: Sequence[str]) -> str:
     norm = own & GRADIENT_NORM or (own & GRADIENT and own & NORM)
     rest = [word for word in name if word not in GRADIENT | NORM | GRADIENT_NORM]
     return "" if not norm or own & VALIDATION or own & NO_LAYER else "_".join(rest)
+
+
+def says_training(name: str) -> bool:
+    """Whether a name says of itself that its number is of the training, whatever is said around it."""
+    return bool(OF_TRAINING & set(words(name)))
 
 
 def is_averaged(name: str) -> bool:

@@ -29,8 +29,8 @@ WRONG = (
     "axes-swapped", "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor", "dropout-most",
 )  # fmt: skip
 
-#: Outputs are tried that make the loss start at so many times what a constant answer costs: units that large weights
-#: have saturated come down slowly, if at all.
+#: Logits are tried that make the loss start at so many times what guessing costs: units that large weights have
+#: saturated come down slowly, if at all.
 FAR_ABOVE = 10.0
 
 #: Why outputs are too large.
@@ -100,8 +100,12 @@ def starts_far(found: Evidence) -> Iterator[Cause]:
 
 
 def _starts_above(found: Evidence) -> Iterator[Cause]:
-    """Yield why the outputs are so large that the loss starts many times above a constant answer's, where it does."""
-    for one in causes_of(found.sized(found.at_loss.first)):
+    """Yield why the logits are so large that the loss starts many times above guessing, where it does.
+
+    Outputs that are compared with numbers come down slowly, step by step, where nothing is saturated.
+    """
+    first = found.sized(found.at_loss.first)
+    for one in causes_of(first) if first.classes else ():
         if one.code == "readout-large" and one.details["times"] > FAR_ABOVE:
             yield from tuple(causes_of_growth(found.flow)) or (one,)
 
@@ -117,12 +121,14 @@ def _outputs_near(found: Evidence) -> Iterator[Cause]:
     """Yield that the logits of different examples lie close together; not where all of them are zero.
 
     Of outputs that are compared with numbers it says little: an autoencoder that ends in a sigmoid starts at one half.
+    Nor does their distance where the loss reads something else, as one that makes unit vectors of embeddings first.
     """
     first, apart = found.at_loss.first, found.outputs_apart
     if not first.classes or not apart > 0:
         return
     share = apart / first.output_rms if first.output_rms else math.nan
-    if share < ALIKE or apart < CLOSE:
+    as_logits = first.value <= LARGE_LOSS * first.constant_answer  # small ones cost what guessing does
+    if share < ALIKE or (apart < CLOSE and as_logits):
         yield Cause("outputs-near", None, share, ALIKE, {"apart": apart})
 
 

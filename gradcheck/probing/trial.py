@@ -13,9 +13,10 @@ from gradcheck.spec.thresholds import USUAL
 #: Steps of Adam at each of these rates, as long as the model doesn't learn.
 STEPS, RATES = 40, (1e-3, 1e-2, 1e-4)
 
-#: Gradients that lie far apart make a slow start: beyond the limit a model that is half way there, or whose gradients
-#: the first steps have brought together, has so many times the steps, at each rate. Where nothing but the examples look
-#: alike, it is one that is nearly there: the few directions that are left allow some fall.
+#: Gradients that lie far apart make a slow start: beyond the limit a model that is half way there, whose loss falls
+#: ever faster, or whose gradients the first steps have brought together, has so many times the steps, at each rate.
+#: Where nothing but the examples look alike, it is one that is nearly there: the few directions that are left allow
+#: some fall.
 PATIENCE, HALF, NEARLY = 3, 0.5, 0.8
 
 #: They have where so few decades are left between them: of chains that learn, after 40 steps 0.6 to 1.5; of those that
@@ -46,6 +47,10 @@ ROUNDING = 1e-6
 
 #: The loss after the trial is the median of the last ones.
 LAST = 5
+
+#: A loss falls ever faster if the later half of its steps brings more than the earlier one by this factor: what is
+#: learnt by heart, or by the read-out's bias alone, brings less and less.
+FASTER = 1.05
 
 #: Outputs that are drawn to see how much the loss depends on them.
 ANSWERS = 8
@@ -179,7 +184,15 @@ def _is_over(losses: list[float], hopeful: Callable[[list[float]], bool], patien
 
 def _is_under_way(lesson: Lesson | None, halfway: float, losses: list[float]) -> bool:
     """Whether a loss is on its way to its goal, or all layers get a gradient by now that has come together."""
-    return _end(losses) <= halfway or (lesson is not None and lesson.span() <= TOGETHER)
+    if _end(losses) <= halfway:
+        return True
+    return lesson is not None and (lesson.span() <= TOGETHER or _falls_faster(losses))
+
+
+def _falls_faster(losses: list[float]) -> bool:
+    """Whether a loss falls, and more in the later half of the last round of steps than in the earlier one."""
+    before, middle, end = (_end(losses[: len(losses) - back]) for back in (STEPS - LAST, (STEPS - LAST) // 2, 0))
+    return middle - end > FASTER * (before - middle) > 0
 
 
 def _end(losses: list[float]) -> float:

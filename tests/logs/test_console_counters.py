@@ -141,3 +141,10 @@ def test_rows_with_norms_say_more_than_those_of_the_batches_that_are_accumulated
         )
     ]
     assert (told(*lines).log.rows, told(*lines[:50]).log.rows) == (24, 40)
+
+
+@pytest.mark.parametrize("clock", ["4:05", "12:34", "1:02:03"])
+def test_the_time_that_is_left_is_no_epoch_and_no_step(clock, course):
+    line = f" {{at}}/100 ━━━━━━━━━━━━━━━━━━━━ {clock} 2s/step - accuracy: 0.5 - loss: {{loss}}"
+    rows = "\r".join(line.format(at=at, loss=9 - at / 8) for at in range(1, 60))
+    assert course("Epoch 1/3", rows) == {at: 9 - at / 8 for at in range(1, 60)}

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from gradcheck.errors import InputError
+
 
 @pytest.fixture
 def series(series):
@@ -30,6 +32,7 @@ TRAINED = [f"iter {row}: loss {2.5 - row / 100:.3f}" for row in range(8)]
         (["Loss went from 1.3 to nan, stopping"], 7),
         (["Monitored metric val_loss = nan is not finite. Best value was inf. Signaling Trainer to stop."], 7),
         (["Batch 5: Invalid loss, terminating training"], 7),
+        (["TerminateOnNan: Output 'nan' contains NaN or Inf. Stop training"], 7),
         (["NaN or Inf found in loss: training stopped"], 7),
         (["RuntimeError: The total norm of order 2.0 for gradients is non-finite"], 7),
         (["INFO:tensorflow:Error reported to Coordinator: <class 'E'>, LossTensor is inf or nan. : Tensor"], 7),
@@ -215,3 +218,8 @@ def test_the_last_words_after_bars_are_not_taken_for_words_before_them(told):
     bars = [f"Average Loss: {9 - at}.5:  {at}%|█  | {at}/100 [00:21<03:15, 21.75s/epoch]" for at in range(1, 7)]
     verdict = told(*bars, "Traceback (most recent call last):", "ValueError: Loss is nan. Please change it.").verdict
     assert (verdict.status, verdict.first_step) == ("nonfinite", 6)
+
+
+def test_a_program_that_ends_of_a_nan_before_its_first_row_has_its_last_words_in_the_error(told):
+    with pytest.raises(InputError, match="its last words are \"TerminateOnNan: Output 'nan' contains NaN"):
+        told("INFO: run starting with max_epochs=3", "TerminateOnNan: Output 'nan' contains NaN or Inf. Stop training")

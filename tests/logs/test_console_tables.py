@@ -58,3 +58,14 @@ def test_a_table_with_a_total_by_batches_is_one_of_losses(told):
     lines = [f"    0/29  {at:3d}/100  1.5  2.5  {9 - at / 4}   120  0.5" for at in range(9)]
     report = told("   Epoch   Batch   box   conf   total  nTargets   time", *lines)
     assert report.log.columns[0].name == "total"
+
+
+def test_a_table_without_a_loss_gives_its_step_to_no_table_that_has_its_own(course):
+    def table(step, *more):
+        lines = [("rollout/", ""), ("   ep_len_mean", 20 + step), ("time/", ""), ("   iterations", step)]
+        lines += [("   total_timesteps", 256 * step), *more]
+        return ["-" * 40, *(f"| {name:20s} | {value!s:10s} |" for name, value in lines), "-" * 40]
+
+    losses = {256 * step: 50.0 - step for step in range(2, 12)}
+    rows = [table(step, ("train/", ""), ("   loss", losses[256 * step])) for step in range(2, 12)]
+    assert course(*table(1), *(line for lines in rows for line in lines)) == losses

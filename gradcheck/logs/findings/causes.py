@@ -141,8 +141,10 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "these steps did harm", ("clipped",), True),
     ),
     "huge": (
+        Cause("the run exploded before its first row was logged, and what came later is what that left: start anew "
+              "with a learning rate 10 to 100 times lower, or with a warm-up", ("at-first",), True),
         Cause("an explosion from before the log begins: look at earlier logs, and start from a checkpoint before "
-              "it"),
+              "it", unless=("at-first",)),
         Cause("inputs or targets in raw units (pixels of 0 to 255, prices): scale both to about 1"),
         Cause("a sum over the batch or the tokens in place of a mean: divide by their number"),
     ),
@@ -165,12 +167,13 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("look at a batch with its labels: those out of range or of another encoding than the loss takes cost "
               "just as much", ("at-clamp",), True),
         Cause("the outputs no longer depend on the batch: a step too large left units dead or saturated; start anew, "
-              "or from a checkpoint before, with a learning rate 10 times lower", ("frozen",), True),
+              "or from a checkpoint before, with a learning rate 10 times lower", ("frozen", "forgotten"), True),
         Cause("pass a batch through the network as it is now (gradcheck probe): it names the layers that pass nothing "
-              "on", ("frozen",), True),
-        Cause("clip the gradient, or lengthen the warm-up: one step too large is enough", ("frozen",), True),
+              "on", ("frozen", "forgotten"), True),
+        Cause("clip the gradient, or lengthen the warm-up: one step too large is enough", ("frozen", "forgotten"),
+              True),
         Cause("look at the batches right before it: one that costs far more than others may have done it",
-              ("frozen",), True),
+              ("frozen", "forgotten"), True),
         Cause("a step goes too far, and the next one comes back: start anew with a learning rate 3 to 10 times lower, "
               "or with less momentum", ("swings",), True),
         Cause("if the swing is as long as an epoch in rows, it may be that of the batches: shuffle them", ("swings",),
@@ -183,7 +186,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("a contrastive loss over so many negatives, or a self-distilled one over so many outputs, may stay there "
               "for the first epochs: let it run", ("queue",), True),
         Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small",
-              unless=("swings", "still")),
+              unless=("swings", "still", "forgotten")),
         Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "
               "with its labels", ("at-chance",), True),
         Cause("the loss does not change in any digit: the parameters are frozen, or not those that the optimizer "
@@ -203,7 +206,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "again", unless=("began-anew",)),
         Cause("look at what changed at this step: data, sequence length, weights of the loss's parts, the loss "
               "scale"),
-        Cause("log the gradient norm: it tells a step too large from other data", unless=("norm-quiet",)),
+        Cause("log the gradient norm: it tells a step too large from other data", unless=("norm-quiet", "norm-grows")),
     ),
     "zeros": (
         Cause("of a policy: all rewards of a group are alike, so that no advantage is left: take harder or "

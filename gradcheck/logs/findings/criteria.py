@@ -10,7 +10,7 @@ from gradcheck.logs.findings.clamps import find_clamped
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, SEVERITIES, Finding
-from gradcheck.logs.findings.frozen import find_frozen
+from gradcheck.logs.findings.frozen import find_forgotten, find_frozen
 from gradcheck.logs.findings.growth import find_exploding
 from gradcheck.logs.findings.losses import find_loss_jump, find_loss_rises, find_not_learning
 from gradcheck.logs.findings.magnitudes import find_huge, find_tiny, find_zeros
@@ -30,7 +30,7 @@ from gradcheck.logs.findings.short import (
 from gradcheck.logs.findings.signed_losses import find_signed
 from gradcheck.logs.findings.signs import with_signs
 from gradcheck.logs.findings.spikes import find_spikes
-from gradcheck.logs.findings.starts import find_above_start, find_still_after_fall, find_swinging
+from gradcheck.logs.findings.starts import find_above_start, find_at_chance, find_still_after_fall, find_swinging
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
 from gradcheck.logs.series import Series
 
@@ -41,8 +41,8 @@ Criterion: TypeAlias = Callable[[Series], list[Finding]]
 CRITERIA = (
     find_exploding, find_short_growth, find_short_jump, find_nonfinite, find_vanishing, find_collapsed, find_zeros,
     find_no_gradient, find_loss_rises, find_above_start, find_short_rise, find_dead, find_spikes, find_short_spike,
-    find_huge, find_clamped, find_frozen, find_not_learning, find_short_guess, find_loss_jump, find_signed,
-    find_swinging, find_still_after_fall,
+    find_huge, find_clamped, find_frozen, find_forgotten, find_not_learning, find_short_guess, find_loss_jump,
+    find_signed, find_swinging, find_still_after_fall, find_at_chance,
     find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 

@@ -11,8 +11,9 @@ def loss_rises(found: Finding) -> str:
     best, end = (significant(found.numbers[name], 3) for name in ("best", "end"))
     if "from-the-start" in found.signs:
         left = f"the loss leaves its first row, {best}, upwards"
-        highest, last = (found.numbers.get(name, 0.0) for name in ("highest", "last"))
+        highest, last, peak = (found.numbers.get(name, 0.0) for name in ("highest", "last", "peak"))
         since = f"; from {highest:.3g} on it falls, to {last:.3g}" if highest else ""
+        left += f", to {peak:.3g}" if peak else ""
         return f"{left}, and is no lower in the second half of the run: {end}{since}{_norm_grows(found)}"
     between = f"between step {step_text(found.first_step)} and the end, for good"
     return f"the loss rises from {best} to {end} {between}{_norm_grows(found)}"
@@ -27,6 +28,8 @@ def _norm_grows(found: Finding) -> str:
 def huge(found: Finding) -> str:
     """Return how large loss and norm are, and since when."""
     loss, norm = (significant(found.numbers.get(name, 0.0), 2) for name in ("loss", "norm"))
+    if found.details.get("at_first"):
+        return f"a loss of {loss} in the first row, and of {significant(found.numbers['end'], 3)} in the end"
     if found.details.get("alone"):
         return f"a loss of {loss} from the first row on, and no better at the end"
     return f"a loss of {loss} and a gradient norm of {norm} from the first row on, and no better at the end"

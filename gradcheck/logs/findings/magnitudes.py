@@ -12,6 +12,8 @@ A zero is a statement: nothing was computed, nothing arrived, or nothing differe
 | ``MOVES`` | 5 % of the loss, 6 errors | a loss that moves so far has been trained |
 | ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | absolute limits, as few here: means of standardised numbers are about 1 |
 | ``HUGE_ALONE`` | 1e4 | of a loss without a norm beside it: a note, as sums over pixels or raw units are as large |
+| ``HUGE_AT_FIRST`` | 1e12, and its root later | no unit is as large: an epoch that exploded, or what it left |
+| ``HARDLY`` | a tenth of the rows | an exploded network that dies for a while has an ordinary loss in one or two |
 | ``TINY`` | 1e-7 | of a million numbers each is then below 1e-10, a hundredth of Adam's eps |
 """
 
@@ -32,6 +34,7 @@ from gradcheck.logs.series import Series
 
 FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, PRINTED, OFTEN = 3, 0.2, 5, 0.01, 3.0, 0.05
 MOVES, ERRORS, HUGE_LOSS, HUGE_NORM, HUGE_ALONE, TINY = 0.05, 6.0, 1e6, 1e4, 1e4, 1e-7
+HUGE_AT_FIRST, HARDLY = 1e12, 0.1
 
 
 def norm_is_computed(series: Series) -> bool:
@@ -108,25 +111,38 @@ def find_tiny(series: Series) -> list[Finding]:
 
 
 def find_huge(series: Series) -> list[Finding]:
-    """Find loss and norm that are huge from the first row on, and get no better."""
+    """Find loss and norm that are huge from the first row on, and get no better; or a loss that was so at first."""
     norms, losses = series.norms[~np.isnan(series.norms)], losses_of(series)[1]
     if len(losses) < FEWEST_ROWS:
         return []
     if len(norms) < FEWEST_ROWS:
-        return _huge_alone(series, losses)
+        return _huge_alone(series, losses) or _huge_at_first(series)
     loss, norm = low_median(np.abs(losses)), low_median(norms)
     if loss < HUGE_LOSS or norm < HUGE_NORM or got_nowhere(series) is False:
-        return []
+        return _huge_at_first(series)
     return [Finding("huge", *series.ends, (), {"loss": loss, "norm": norm}, HUGE_LOSS)]
 
 
+def _huge_at_first(series: Series) -> list[Finding]:
+    """Find a loss that begins beyond any unit, and came down by half of its decades, or is beyond any unit still."""
+    steps, losses = losses_of(series)
+    sizes = np.abs(losses)
+    end, root = low_median(sizes[-max(3, len(sizes) // 4) :]), float(np.sqrt(sizes[0]))
+    if sizes[0] <= HUGE_AT_FIRST or root <= end < HUGE_AT_FIRST:
+        return []
+    below = np.flatnonzero(sizes < root)
+    last = float(steps[below[0] - 1]) if len(below) and end < root else series.ends[1]
+    numbers = {"loss": float(sizes[0]), "end": end}
+    return [Finding("huge", float(steps[0]), last, (), numbers, HUGE_AT_FIRST, {"at_first": True}, signs=("at-first",))]
+
+
 def _huge_alone(series: Series, losses: Numbers) -> list[Finding]:
-    """Note a loss without norms that is huge in every row, and ends no better than it began."""
+    """Note a loss without norms that is huge in nearly every row, and ends no better than it began."""
     third = len(losses) // 3
     nowhere = got_nowhere(series)
     if nowhere is None:
         nowhere = median(losses[-third:]) >= median(losses[:third])
-    if np.abs(losses).min() < HUGE_ALONE or not nowhere:
+    if np.quantile(np.abs(losses), HARDLY, method="higher") < HUGE_ALONE or not nowhere:
         return []
     numbers = {"loss": median(np.abs(losses))}
     return [Finding("huge", *series.ends, (), numbers, HUGE_ALONE, {"alone": True}, NOTE)]

@@ -18,6 +18,7 @@
 
 import numpy as np
 
+from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude, soon
 from gradcheck.logs.findings.learning import DEVIATIONS, losses_of
@@ -38,7 +39,9 @@ FEWEST_ROWS, BEGINNING = 5, 2
 
 def find_too_short(series: Series) -> list[Finding]:
     """Find that a log has too few rows for a verdict."""
-    rows = max(len(series.norm), int((~np.isnan(series.values("loss"))).sum()))
+    lost = series.run.nonfinite_of  # rows all the same
+    losses, norms = (lost[column].rows if column in lost else 0 for column in (Column("loss"), Column("grad_norm")))
+    rows = max(len(series.norm) + norms, int((~np.isnan(series.values("loss"))).sum()) + losses)
     if rows >= ENOUGH or not len(series.steps):
         return []
     return [Finding("too-short", *series.ends, (), {"rows": float(rows)}, float(ENOUGH))]

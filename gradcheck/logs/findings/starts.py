@@ -1,11 +1,12 @@
 """A loss that is odd from its first rows on: it leaves them upwards, swings, or falls once and no more.
 
-All are notes.
+All are notes, but for a loss that explodes at once and comes back no lower than it began.
 
 | constant | value | reason |
 |---|---|---|
 | ``MOSTLY`` | 95 % of the second half's rows | so many are above the first row, or its batch was an easy one |
 | ``LEAP`` | 3-fold, in a twentieth of the run | an untrained network guesses: its batches differ by less |
+| ``EXPLODED`` | 4 decades above the first row | no game, critic or hard batch has such a loss |
 | ``NO_LOWER`` | 3 % of the first row | a read-out whose biases swing guesses so much worse or better |
 | ``CLEAR`` | 3 deviations | one low row among heavy-tailed losses is no level |
 | ``SINCE`` | 5 % of the highest level | a loss that falls by so much after a rise is learnt |
@@ -15,6 +16,8 @@ All are notes.
 | ``FALLEN``, ``LEFT`` | 10 % and more, half is left | a loss that falls by more in its first rows may have converged |
 | ``AT_ONCE`` | two rows, or a twentieth of the run | so soon it is down |
 | ``STILL`` | 4 % of the loss | with two standard errors: it can't have fallen by more since |
+| ``EVENLY`` | 1.5 times | noise has about one deviation by its median as by its mean square |
+| ``MOST_CLASSES``, ``APART`` | 20 classes, 12 errors | else a noisy loss is near some logarithm by chance |
 """
 
 import numpy as np
@@ -25,11 +28,13 @@ from gradcheck.logs.findings.losses import (
     ENOUGH,
     FLAT,
     GRADUAL,
+    KNOWN,
     OF_A_MEDIAN,
     RISEN,
     find_loss_jump,
     find_loss_rises,
     find_not_learning,
+    guessed_classes,
     has_converging_norm,
     is_of_a_policy,
     line_fall,
@@ -38,9 +43,10 @@ from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, devia
 from gradcheck.logs.series import Series, begins
 
 MOSTLY, LEAP, NO_LOWER, CLEAR, AT_FIRST = 0.95, 3.0, 0.03, 3.0, 0.7
-OPPOSED, ALIKE, SWING, SINCE = -0.6, 0.5, 0.05, 0.05
+OPPOSED, ALIKE, SWING, SINCE, EXPLODED = -0.6, 0.5, 0.05, 0.05, 1e4
 
 FALLEN, LEFT, AT_ONCE, STILL = 0.1, 0.5, 0.05, 0.04
+MOST_CLASSES, APART, EVENLY = 20, 12.0, 1.5
 
 #: Deviations beyond which a loss counts as no more in a correlation; the part of a log that half a period may take.
 FAR, LONGEST = 5.0, 5
@@ -76,7 +82,9 @@ def find_above_start(series: Series) -> list[Finding]:
     limit, highest = -NO_LOWER * start if leaps and not stays else RISEN * start, 0.0 if leaps else _falls_from(losses)
     signs = ("from-the-start", "falls-since") if highest else ("from-the-start",)
     numbers |= {"highest": highest, "last": median(losses[-FEWEST:])} if highest else {}
-    return [Finding("loss-rises", *at, (), numbers, limit, severity=NOTE, signs=signs)]
+    exploded = float(losses.max()) > EXPLODED * start
+    numbers |= {"peak": float(losses.max())} if exploded else {}
+    return [Finding("loss-rises", *at, (), numbers, limit, severity="" if exploded else NOTE, signs=signs)]
 
 
 def _falls_from(losses: Numbers) -> float:
@@ -130,10 +138,30 @@ def find_still_after_fall(series: Series) -> list[Finding]:
     still = abs(fall) < CLEAR * error and abs(fall) + 2 * error < STILL * level
     if not fell or not still or not 0 < row <= max(2, AT_ONCE * len(losses)):
         return []
-    if find_loss_rises(series) or find_loss_jump(series) or find_swinging(series):
+    if find_loss_rises(series) or find_loss_jump(series) or find_swinging(series) or find_not_learning(series):
         return []
     numbers = {"level": level, "moved": start - level, "start": start, "reached_step": float(steps[row])}
     return [Finding("not-learning", float(steps[row]), series.ends[1], (), numbers, severity=NOTE, signs=("still",))]
+
+
+def find_at_chance(series: Series) -> list[Finding]:
+    """Find a loss that is that of a guess on average, as far as its noise shows, and has hardly fallen: a note."""
+    _, losses = _judged(series)
+    if not len(losses) or find_not_learning(series):
+        return []
+    level, spread = float(losses.mean()), float(losses.std())
+    fall, line_error = line_fall(losses)
+    error = spread / len(losses) ** 0.5
+    classes = guessed_classes(level, max(KNOWN, 2 * error))
+    told_apart = 2 < classes <= MOST_CLASSES and np.log1p(1 / classes) > APART * error
+    even = spread <= EVENLY * deviation(losses) or np.ptp(losses) <= FLAT * level
+    even = even and losses[:3].max() <= level + CLEAR * spread
+    if not told_apart or not even or abs(fall) > max(2 * line_error, FLAT * level) or line_error > STILL * level:
+        return []
+    if find_loss_rises(series) or find_loss_jump(series) or find_swinging(series) or find_still_after_fall(series):
+        return []
+    numbers = {"level": level, "moved": abs(fall), "classes": float(classes)}
+    return [Finding("not-learning", *series.ends, (), numbers, severity=NOTE, signs=("at-chance",))]
 
 
 def _period(losses: Numbers) -> int:

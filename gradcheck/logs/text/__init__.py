@@ -135,7 +135,8 @@ def where(report: LogReport) -> str:
     worst = report.findings[0]
     if "place" in worst.numbers:
         return "in lines beside those that are judged"
-    if worst.kind in OF_THE_WHOLE and worst.first_step == report.log.first_step:
+    whole = (worst.first_step, worst.last_step) == (report.log.first_step, report.log.last_step)
+    if worst.kind in OF_THE_WHOLE and whole:
         return "in the whole log"
     single = worst.last_step == worst.first_step
     when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"

@@ -56,3 +56,30 @@ def test_a_guess_with_few_digits_is_a_note_that_depends_on_the_classes(level, di
 @pytest.mark.parametrize("losses", [[2.61, *[2.4] * 20], [2.61, *[2.3] * 14], [0.91, *[0.7] * 20]])
 def test_other_losses_with_few_digits_are_none(losses, found):
     assert not frozen(found(rows(losses)))
+
+
+# ---- from its first rows on
+
+
+def noisy_guess(count, classes=8, noise=0.01, seed=0):
+    return np.log(classes) + noise * np.random.default_rng(seed).standard_normal(count)
+
+
+def test_a_loss_that_rises_to_a_guess_within_its_first_rows_is_forgotten(found):
+    (one,) = frozen(found(rows([1.6, *noisy_guess(29)])))
+    assert (one.first_step, one.numbers["classes"], one.signs) == (1, 8, ("forgotten",))
+    assert "from step 1 on, that is ln(8)" in sentence(one)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [2.05, *noisy_guess(29)],  # an easy batch
+        [1.2, *noisy_guess(29) + 0.05],  # no guess
+        [1.2, *noisy_guess(29) - np.linspace(0, 0.3, 29)],  # learning
+        [0.5, *noisy_guess(29, classes=2)],  # as of a discriminator
+        [*np.linspace(1, 2, 12), *noisy_guess(29)],  # bit by bit
+    ],
+)
+def test_other_losses_that_rise_at_first_are_not_called_forgotten(losses, found):
+    assert not [one for one in frozen(found(rows(losses))) if "forgotten" in one.signs]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.logs.findings.causes import advice_on
 from gradcheck.logs.findings.finding import ERROR, NOTE
 from gradcheck.logs.findings.sentences import sentence
 
@@ -107,3 +108,19 @@ def test_a_zero_of_few_digits_may_be_a_small_norm(told):
 def test_a_zero_in_a_file_of_exact_numbers_was_not_computed(found):
     (one,) = found(rows(1 - np.arange(100) / 200, np.zeros(100)))
     assert sentence(one).endswith("it was not computed")
+
+
+def test_a_loss_that_is_beyond_any_unit_in_its_first_rows_has_exploded(found):
+    one = found(rows([2.3e28, *[39.8, 38.1, 39.4] * 4], [None] * 13))[0]
+    assert (one.kind, one.first_step, one.last_step, one.weight) == ("huge", 0, 0, "warning")
+    assert "a loss of 2.3e+28 in the first row, and of" in sentence(one)
+    assert "exploded before its first row was logged" in advice_on(one.kind, one.signs)[0]
+
+
+def test_an_ordinary_loss_in_a_row_or_two_makes_a_huge_one_no_better(found):
+    losses = [4e16, 2e15, 8e14, 7e13, 2e14, 1.7e14, 8e13, 6e13, 1e14, 1.386, 7e12, 1e13, 2e13, 2e12, 1e12, 2e13]
+    assert found(rows(losses, [None] * len(losses)))[0].kind == "huge"
+
+
+def test_a_loss_in_large_units_that_falls_is_not_called_exploded(found):
+    assert found(rows(np.geomspace(5e11, 3e4, 40), [None] * 40)) == []

@@ -1,5 +1,7 @@
 """Logs of few rows: never healthy, and growth or a spike in them is found all the same."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,8 @@ def test_a_loss_that_is_ten_thousandfold_from_one_row_on_has_exploded_at_once(ti
 def test_two_rows_after_a_jump_are_a_spike_yet(found):
     losses = [0.14, 0.13, 0.15, 0.14, 3e5, 2e5]
     assert "exploding" not in kinds(found([{"step": row, "loss": loss} for row, loss in enumerate(losses)]))
+
+
+def test_rows_that_are_not_finite_are_rows(found):
+    losses = [2.5, *[math.inf] * 30]
+    assert kinds(found([{"step": step, "loss": loss} for step, loss in enumerate(losses)])) == ["nonfinite"]

@@ -182,3 +182,61 @@ def test_a_loss_that_falls_in_its_first_rows_and_hardly_since_is_a_note(losses, 
 def test_with_a_norm_that_falls_beside_it_the_loss_has_converged(found):
     norms = 10.0 ** -np.linspace(0, 2, 81)
     assert not any("still" in one.signs for one in found(rows(fallen(3.09), norms)))
+
+
+# ---- it is that of a guess, and noisy
+
+
+def guessing(count=60, classes=4, noise=0.08, seed=0, fall=0.0):
+    course = np.log(classes) - np.linspace(0, fall, count)
+    return course + noise * np.random.default_rng(seed).standard_normal(count)
+
+
+@pytest.mark.parametrize("classes", [3, 4, 5])
+def test_a_noisy_loss_that_is_a_guess_on_average_and_never_falls_is_a_note(classes, found):
+    (one,) = found(rows(guessing(classes=classes)))
+    assert (one.kind, one.weight, one.signs, one.numbers["classes"]) == (
+        "not-learning", "note", ("at-chance",), classes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        guessing(fall=0.3),  # it learns, if slowly
+        guessing() + 0.1,  # no guess
+        guessing(classes=12, noise=0.3),  # so noisy that it is near some logarithm by chance
+        np.append(2.5, guessing()),  # it has fallen
+    ],
+)
+def test_other_noisy_losses_are_not_called_guesses(losses, found):
+    assert not [one for one in found(rows(losses)) if "at-chance" in one.signs]
+
+
+def test_a_loss_that_falls_to_a_guess_by_less_than_a_hundredth_is_a_note(found):
+    (one,) = found(rows(np.log(4) + 0.006 * np.exp(-np.arange(24) / 10)))
+    assert (one.weight, one.signs) == ("note", ("at-chance",))
+
+
+def test_a_loss_that_is_a_guess_in_the_whole_log_is_not_said_to_fall_at_first_as_well(found):
+    losses = guessing(600, noise=0.05)
+    losses[0] = 1.6
+    assert [one.signs for one in found(rows(losses)) if one.kind == "not-learning"] == [("at-chance",)]
+
+
+# ---- it explodes at once
+
+
+def test_a_loss_that_explodes_at_once_and_comes_back_no_lower_is_a_warning(found):
+    losses = noisy(np.full(200, 38.0))
+    losses[:6] = 1.41, 950, 7.6e9, 5.5e18, 3.4e28, 1.8e15
+    (one,) = [one for one in found(rows(losses)) if one.kind == "loss-rises"]
+    assert one.weight == "warning"
+    assert "leaves its first row, 1.41, upwards, to 3.4e+28, and is no lower" in sentence(one)
+
+
+def test_the_gradient_norm_is_asked_for_only_where_there_is_none(found):
+    losses, norms = noisy(np.where(STEPS < 150, 1.4, 60.0), 0.02), np.where(STEPS < 150, 1.0, 20.0)
+    for beside, asked in ((None, True), (noisy(norms), False)):
+        (one,) = [one for one in found(rows(losses, beside)) if one.kind == "loss-jump"]
+        assert any("log the gradient norm" in line for line in advice_on(one.kind, one.signs)) is asked

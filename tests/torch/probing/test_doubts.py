@@ -69,6 +69,17 @@ def test_outputs_that_lie_close_together_are_no_fault_of_a_model_that_learns():
     assert "outputs-near" not in codes(report)
 
 
+def test_embeddings_of_which_the_loss_makes_unit_vectors_may_be_small():
+    names = torch.randn(10, 10)
+
+    def margin(output, y):
+        cosines = nn.functional.normalize(output, dim=1) @ nn.functional.normalize(names, dim=1).T
+        return nn.functional.cross_entropy(30 * (cosines - 0.4 * nn.functional.one_hot(y, 10)), y)
+
+    report = probe(Scaled(perceptron(), 1e-4), classes(), margin)
+    assert (report.verdict.status, report.model.trial) == ("healthy", None)
+
+
 @pytest.mark.parametrize("factor", [1e4, 1e5])
 def test_logits_that_are_divided_by_too_little_explode(factor):
     report = probe(Scaled(perceptron(), factor), classes())

@@ -104,59 +104,6 @@ def test_a_chain_too_deep_for_the_start_of_pytorch_is_accused(activation, depth)
     assert "needs-adam" not in [cause.code for cause in verdict.causes]
 
 
-def test_a_loss_that_is_half_way_there_has_more_steps_where_it_is_waited_for():
-    class Slow:
-        """Loses a 200th of its first loss in each step."""
-
-        def first(self):
-            return 1.0
-
-        def adam(self, _rate):
-            return nullcontext(lambda number: 1.0 - 0.005 * number)
-
-        def span(self):
-            return math.nan
-
-    first = FirstLoss(constant_answer=1.0, of_batch=1.0)
-    assert [hold_trial(Slow(), first, patient=one).learns for one in (False, True)] == [False, True]
-    assert [hold_trial(Slow(), first, patient=True, under_way=one).learns for one in (0.6, 0.8)] == [True, False]
-
-
-def test_a_batch_that_is_learnt_already_is_no_evidence_of_an_ill_model():
-    class Fitted:
-        """Has come to a thousandth of a constant answer's loss, and stays there."""
-
-        def first(self):
-            return 1e-3
-
-        def adam(self, _rate):
-            return nullcontext(lambda number: 1e-3)
-
-        def span(self):
-            return math.nan
-
-    assert hold_trial(Fitted(), FirstLoss(constant_answer=1.0, of_batch=1.0)).learns
-    assert not hold_trial(Fitted(), FirstLoss(constant_answer=5e-3, of_batch=5e-3)).learns
-
-
-@pytest.mark.parametrize(("span", "fades", "learns"), [(1.5, True, True), (4.0, True, False), (1.5, False, False)])
-def test_a_loss_that_stays_has_more_steps_where_gradients_that_faded_have_come_together(span, fades, learns):
-    class Late:
-        """Falls after 60 steps at once."""
-
-        def first(self):
-            return 1.0
-
-        def adam(self, _rate):
-            return nullcontext(lambda number: 1.0 if number < 60 else 0.1)
-
-        def span(self):
-            return span
-
-    first = FirstLoss(constant_answer=1.0, of_batch=1.0)
-    assert hold_trial(Late(), first, patient=True, fades=fades).learns == learns
-
-
 def test_the_span_of_a_lesson_is_that_of_the_weights_gradients_per_entry(models):
     lesson = lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10))
     with lesson.adam(1e-3) as step:
