@@ -27,10 +27,10 @@ PROBING = (
         why="Of 132 published architectures 44 were accused by limits alone. Not tried: what passes, what two measures "
         "say is hopeless, limits of your own, gradients that are zero or not finite; and nothing with --no-trial.",
         formula=(
-            "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
-            "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
+            "learns: loss after ≤ 0.7 min(first loss, entropy of the labels)",
+            "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median; lost below 1e-4",
             "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
-            "tried though it passes: a loss of logits that starts > 10 times above guessing",
+            "tried, too: logits whose loss starts > 10 times above guessing",
         ),
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
