@@ -193,6 +193,11 @@ OF_LOSS = {
         "the targets' root mean square is {value:.3g}, that of the outputs {outputs:.2g}: steps that suit the weights "
         "hardly change the loss; subtract the targets' mean and divide by their deviation",
     ),
+    "targets-wide": Code(
+        "the targets' standard deviation is large, and with it the gradient; value: that",
+        "the targets' standard deviation is {value:.3g}, and the gradient grows with it: plain SGD explodes at usual "
+        "rates, 0.01 among them; divide the targets by it, or take Adam",
+    ),
     "labels-ignored": Code(
         "the loss ignores all targets; value: how many",
         "the loss ignores all {value} targets: it is the mean of no example, 0/0",

@@ -7,10 +7,10 @@ ALIASES = (
     "softmax-twice", "sigmoid-twice", "logits-bounded", "softmax-over-batch", "nll-not-log", "not-probabilities",
     "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
-    "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
-    "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped", "state-detached",
-    "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed", "sampled",
-    "loss-floor", "dropout-most", "targets-huge", "examples-unheard", "gradient-partial",
+    "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "dropout-most",
+    "flat-operation", "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped",
+    "state-detached", "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed", "sampled",
+    "loss-floor", "targets-huge", "examples-unheard", "gradient-partial",
 )  # fmt: skip
 
 #: A model in the folder examples that trains.
@@ -76,7 +76,7 @@ PROBING = (
         "(a ReLU, a sigmoid at the end), outputs broadcast against targets, layers in a Python list that no optimizer "
         "sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
         "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, examples that a "
-        "view mixes up, a draw by sample(), bounded logits, dropout of 0.9.",
+        "view mixes up, a draw by sample(), bounded logits.",
         why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning. Else it is healthy, "
         "but --fail-on remarks fails on any of them, or on one by its name; any does not include them. What has no "
         "graph (.item(), detach(), argmax, no_grad), or nothing that is trained, is no-gradient.",

@@ -26,7 +26,7 @@ UNHEARD = 0.75
 #: What is wrong with the loss, the batch or the model, and keeps most models from learning: they are tried.
 WRONG = (
     "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "logits-bounded", "softmax-over-batch",
-    "axes-swapped", "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor", "dropout-most",
+    "axes-swapped", "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor",
 )  # fmt: skip
 
 #: Logits are tried that make the loss start at so many times what guessing costs: units that large weights have
@@ -50,7 +50,7 @@ def doubts_of(found: Evidence, verdict: Verdict) -> tuple[Cause, ...]:
     partial = () if found.partial is None else (found.partial,)
     unheard = examples_unheard(found)
     near = () if found.of_loss else _outputs_near(found)  # what is wrong with the loss is nearer to the fault
-    return (*wrong, *partial, *_starts_above(found), *flooded, *why_inelastic(found), *unheard, *near)
+    return (*wrong, *partial, *found.suspected, *_starts_above(found), *flooded, *why_inelastic(found), *unheard, *near)
 
 
 def examples_unheard(found: Evidence) -> tuple[Cause, ...]:
@@ -69,7 +69,7 @@ def status_of(doubts: tuple[Cause, ...]) -> Status:
     """Return what a model is called that doesn't learn in a trial, after the first reason for it."""
     if doubts[0].code == "loss-floor" and doubts[0].details["function"] == "cosine":  # the temperature is too large
         return "vanishing"
-    if doubts[0].code in (*WRONG, "gradient-partial", "targets-huge"):
+    if doubts[0].code in (*WRONG, "gradient-partial", "targets-huge", "dropout-most"):
         return "not-learning"
     if doubts[0].code in LARGE:
         return "exploding"

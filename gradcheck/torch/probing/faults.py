@@ -8,7 +8,6 @@ from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.boundless import find_boundless
 from gradcheck.torch.probing.losses import ForwardResult, find_bounded, find_squashed_twice
 from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples, find_negated
-from gradcheck.torch.probing.origins import find_most_dropped
 from gradcheck.torch.probing.route import Route
 from gradcheck.torch.probing.unregistered import find_unregistered
 from gradcheck.torch.probing.values import Values
@@ -26,7 +25,6 @@ def find_faults(
         *find_mismatch(output, targets, value, route.end.node, drawn=batch.targets is None and targets is not None),
         *find_mixed_examples(model, output, value, graph, batch.examples),
         *find_negated(value),
-        *find_most_dropped(model),
     )
     if value is None or found or values.never_negative:
         return found

@@ -28,8 +28,11 @@ FLAT = ("Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn", "Heaviside")
 #: Modules whose units are rows of their weights.
 OF_ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
-#: The share from which on a dropout was probably given that of what is to be kept.
-MOST_DROPPED = 0.9
+#: Dropouts that are meant drop at most nine of ten units: here the share to keep was typed, for that to drop.
+MOST_DROPPED = 0.95
+
+#: One that drops so much is a reason for a trial.
+MUCH_DROPPED = 0.9
 
 #: log10 of how far apart outputs are, and of that over their size, above which they have not faded.
 SOUND = -4.0
@@ -45,6 +48,8 @@ def find_origins(
     if dropped:
         yield Cause("dropout-all", None, len(dropped), details={"names": dropped})
         return
+    if mostly := _dropping(model, MOST_DROPPED):
+        yield Cause("dropout-most", None, len(mostly), details={"names": mostly, "share": MOST_DROPPED})
     silent = bool(np.isneginf(flow.column("log10_gradient_rms")).any())
     alike = narrowest(flow)[1] < USUAL.min_rank
     if silent:
@@ -65,26 +70,22 @@ def find_functional_dropout(run: Callable[[CutWatch], object]) -> Iterator[Cause
         yield Cause("dropout-all", None, 1, details={"names": ("a dropout that forward calls",)})
 
 
-def find_most_dropped(model: nn.Module) -> Iterator[Cause]:
-    """Yield that modules drop nearly all, as they do where the share of what is kept was given to them."""
-    shares = [
-        (printable(name) or type(one).__name__, one.p)
-        for name, one in named_modules(model)
-        if isinstance(one, nn.modules.dropout._DropoutNd) and one.training and MOST_DROPPED <= one.p < 1
-    ]
-    if shares:
-        names, least = tuple(name for name, _ in shares), min(share for _, share in shares)
-        yield Cause("dropout-most", None, len(names), MOST_DROPPED, {"names": names, "share": least})
+def find_much_dropped(model: nn.Module) -> Iterator[Cause]:
+    """Yield that modules drop so much that it may be the share that is to be kept: a reason for a trial."""
+    for share in (MOST_DROPPED, MUCH_DROPPED):
+        if dropped := _dropping(model, share):
+            yield Cause("dropout-most", None, len(dropped), details={"names": dropped, "share": share})
+            return
 
 
-def _dropping(model: nn.Module) -> tuple[str, ...]:
-    """Return the modules that drop everything."""
+def _dropping(model: nn.Module, least: float = 1.0) -> tuple[str, ...]:
+    """Return the modules that drop at least this share; by default, everything."""
     found = []
     for name, one in named_modules(model):
         share = getattr(one, "p", 0.0) if isinstance(one, nn.modules.dropout._DropoutNd) else 0.0
         if isinstance(one, nn.MultiheadAttention) or (isinstance(one, nn.RNNBase) and one.num_layers > 1):
             share = one.dropout
-        if one.training and share >= 1:
+        if one.training and share >= least:
             found.append(printable(name) or type(one).__name__)
     return tuple(found)
 

@@ -46,7 +46,7 @@ from gradcheck.torch.probing.measuring import (
 from gradcheck.torch.probing.memory import judge_memory, note_long
 from gradcheck.torch.probing.mixing import suspect_mixing
 from gradcheck.torch.probing.norms import causes_of
-from gradcheck.torch.probing.origins import find_origins
+from gradcheck.torch.probing.origins import find_much_dropped, find_origins
 from gradcheck.torch.probing.partial import derivatives_watched, uses_unheard
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
@@ -201,7 +201,7 @@ def _measure(
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
         saturated=saturated, apart=apart, calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
-        partly=partly, unheard=unheard(record),
+        partly=partly, unheard=unheard(record), suspected=tuple(find_much_dropped(model)),
         outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
 

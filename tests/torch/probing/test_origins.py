@@ -40,16 +40,30 @@ def test_a_dropout_of_everything_is_named(drop):
     assert first_cause(Between(drop))[:2] == ("dead", "dropout-all")
 
 
-@pytest.mark.parametrize(("share", "named"), [(0.9, True), (0.8, False)])
-def test_a_dropout_of_nine_tenths_is_taken_for_the_share_that_is_kept(share, named):
-    report = probe(Between(nn.Dropout(share)), (INPUTS, CLASSES), trial=False)
-    assert ("dropout-most" in [cause.code for cause in report.verdict.causes]) is named
-
-
 def test_a_model_that_hardly_learns_as_it_drops_nearly_all_is_accused():
     parts = [part for _ in range(3) for part in (nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.9))]
     report = probe(nn.Sequential(nn.Linear(16, 64), nn.ReLU(), *parts, nn.Linear(64, 4)), (INPUTS, CLASSES))
     assert (report.verdict.status, report.verdict.causes[0].code) == ("not-learning", "dropout-most")
+
+
+def remarks(model, mode="train"):
+    causes = probe(model, (INPUTS, CLASSES), mode=mode).verdict.causes
+    return [cause.text for cause in causes if cause.code == "dropout-most"]
+
+
+def test_dropouts_of_nearly_everything_are_a_remark_with_their_names():
+    model = nn.Sequential(
+        nn.Linear(16, 64), nn.Dropout(0.97), nn.Linear(64, 64), nn.FeatureAlphaDropout(0.97), nn.Linear(64, 4)
+    )
+    (text,) = remarks(model)
+    assert text.startswith("1 and 3 drop 95% of what they are given, or more")
+    assert not remarks(model, mode="eval")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.8, 0.9, 0.94])
+@pytest.mark.parametrize("kind", [nn.Dropout, nn.AlphaDropout])
+def test_dropouts_as_they_are_meant_are_none(share, kind):
+    assert not remarks(nn.Sequential(nn.Linear(16, 64), nn.ReLU(), kind(share), nn.Linear(64, 4)))
 
 
 @pytest.mark.parametrize("function", [torch.round, torch.sign, torch.floor])
