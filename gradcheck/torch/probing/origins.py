@@ -31,8 +31,8 @@ OF_ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 #: Dropouts that are meant drop at most nine of ten units: here the share to keep was typed, for that to drop.
 MOST_DROPPED = 0.95
 
-#: One that drops so much is a reason for a trial.
-MUCH_DROPPED = 0.9
+#: So many that drop so much are a reason for a trial.
+SEVERAL, MUCH_DROPPED = 2, 0.9
 
 #: log10 of how far apart outputs are, and of that over their size, above which they have not faded.
 SOUND = -4.0
@@ -72,8 +72,9 @@ def find_functional_dropout(run: Callable[[CutWatch], object]) -> Iterator[Cause
 
 def find_much_dropped(model: nn.Module) -> Iterator[Cause]:
     """Yield that modules drop so much that it may be the share that is to be kept: a reason for a trial."""
-    for share in (MOST_DROPPED, MUCH_DROPPED):
-        if dropped := _dropping(model, share):
+    for share, least in ((MOST_DROPPED, 1), (MUCH_DROPPED, SEVERAL)):
+        dropped = _dropping(model, share)
+        if len(dropped) >= least:
             yield Cause("dropout-most", None, len(dropped), details={"names": dropped, "share": share})
             return
 
