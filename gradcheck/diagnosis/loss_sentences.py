@@ -19,7 +19,7 @@ GIVEN = {
     ),
     **dict.fromkeys(("exp", "exp2", "expm1"), "an exponential of a large number: clamp what goes in"),
     **dict.fromkeys(("div", "reciprocal"), "a division by 0: add a small number to the divisor"),
-    **dict.fromkeys(("softmax", "log_softmax"), "a row that is masked throughout"),
+    **dict.fromkeys(("softmax", "log_softmax"), "a row that is masked throughout, or scores near infinity"),
     **dict.fromkeys(("acos", "asin"), "of more than 1: clamp what goes in"),
     "sqrt": "a root of a negative number: clamp what goes in",
     "rsqrt": "one over the root of 0 or of a negative number: add a small number under it",
