@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradcheck.base.wording import counted
-from gradcheck.diagnosis.remarks import DOUBTS, NEEDS_ADAM
+from gradcheck.diagnosis.remarks import DOUBTS, NEEDS_ADAM, TRAINS_ALL_THE_SAME
 from gradcheck.diagnosis.report import Report, VerdictRecord
 from gradcheck.render.numbers import percent, significant
 
@@ -18,7 +18,7 @@ WHY_NOT = {
 
 def said_of_training(report: Report) -> Iterator[str]:
     """Yield how likely training works, and what came of it where it was tried."""
-    if not _contradicts(report):
+    if not _contradicts(report) and not _is_unknown(report):
         yield chance_of_training(report.verdict)
     yield from _of_trial(report)
 
@@ -28,11 +28,19 @@ def _contradicts(report: Report) -> bool:
     return report.command == "probe" and report.verdict.status != "healthy" and report.verdict.trainable
 
 
+def _is_unknown(report: Report) -> bool:
+    """Whether a model of one's own is ill and its score is but the highest that such models are given."""
+    failed = any(cause.code == "trial-fails" for cause in report.verdict.causes)
+    return report.command == "probe" and report.verdict.score == TRAINS_ALL_THE_SAME and not failed
+
+
 def chance_of_training(verdict: VerdictRecord) -> str:
     """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
     codes = [cause.code for cause in verdict.causes]
     if verdict.status == "healthy" and not ({*DOUBTS} - {NEEDS_ADAM}).isdisjoint(codes):
         return "no probability of training is given: what is named above outweighs a healthy gradient"
+    if "trial-fails" in codes and verdict.score == TRAINS_ALL_THE_SAME:
+        return f"of models that fail such a trial {percent(verdict.score)} train all the same"
     who = "Adam" if "trial-learns" in codes else "plain SGD"
     chance = f"{who} trains it with probability {percent(verdict.score)}"
     if verdict.status != "healthy" or verdict.trainable:

@@ -69,7 +69,8 @@ def _unregistered(cause: Cause, flow: GradientFlow) -> str:
     them, are = ("them", "are") if len(names) > 1 else ("it", "is")
     return (
         f"{shown} {are} used and want{'' if len(names) > 1 else 's'} a gradient, but {are} none of model.parameters(), "
-        f"so that no optimizer trains {them}: keep layers in nn.ModuleList or nn.ModuleDict, tensors as nn.Parameter"
+        f"so that no optimizer trains {them}: keep layers in nn.ModuleList or nn.ModuleDict, tensors as nn.Parameter; "
+        "a teacher or target network that is kept outside on purpose wants requires_grad_(False)"
     )
 
 
@@ -189,6 +190,11 @@ OF_FAULTS = {
     "dropout-all": Code(
         "modules drop everything; value: how many",
         "{names} drop{s} everything, as {their} share is 1: the share is that of what is dropped, 0.1 to 0.5 as a rule",
+    ),
+    "dropout-most": Code(
+        "modules drop nearly everything; value: how many",
+        "{names} drop{s} {share:.0%} of what {they} {are} given, or more: the share is that of what is dropped, not of "
+        "what is kept, 0.1 to 0.5 as a rule",
     ),
     "makes-zeros": Code(
         "a layer makes zeros of inputs and weights that are not zero",

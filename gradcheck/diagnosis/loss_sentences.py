@@ -19,7 +19,7 @@ GIVEN = {
     ),
     **dict.fromkeys(("exp", "exp2", "expm1"), "an exponential of a large number: clamp what goes in"),
     **dict.fromkeys(("div", "reciprocal"), "a division by 0: add a small number to the divisor"),
-    **dict.fromkeys(("softmax", "log_softmax"), "a row that is masked throughout"),
+    **dict.fromkeys(("softmax", "log_softmax"), "a row that is masked throughout, or scores near infinity"),
     **dict.fromkeys(("acos", "asin"), "of more than 1: clamp what goes in"),
     "sqrt": "a root of a negative number: clamp what goes in",
     "rsqrt": "one over the root of 0 or of a negative number: add a small number under it",
@@ -187,6 +187,11 @@ OF_LOSS = {
         "the loss starts far above a constant answer's; value: root mean square of the targets",
         "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "
         "{value:.3g}, lie far from 0; subtract their mean",
+    ),
+    "targets-wide": Code(
+        "the targets' standard deviation is large, and with it the gradient; value: that",
+        "the targets' standard deviation is {value:.3g}, and the gradient grows with it: plain SGD explodes at usual "
+        "rates, 0.01 among them; divide the targets by it, or take Adam",
     ),
     "labels-ignored": Code(
         "the loss ignores all targets; value: how many",

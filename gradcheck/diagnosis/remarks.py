@@ -19,9 +19,14 @@ NEEDS_ADAM = "needs-adam"
 #: Those that leave a doubt. But for the last, the probability that it trains doesn't hold with them: the networks that
 #: it was fitted to had none.
 DOUBTS = (
-    *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "large-inputs", "term-zero",
-    "term-drowned", "not-held", "state-not-passed", "inputs-alike", "labels-alike", "branches-grow", NEEDS_ADAM,
+    *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
+    "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed", "inputs-alike",
+    "labels-alike", "branches-grow", NEEDS_ADAM,
 )  # fmt: skip
+
+#: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing
+#: ill is given more.
+TRAINS_ALL_THE_SAME = 0.15
 
 #: What other weights, norms and activations don't fix: the sentence of each says what does.
 OF_ANOTHER_KIND = frozenset({

@@ -45,6 +45,7 @@ def _sentence(cause: Cause, flow: GradientFlow) -> str:
         "names": listed(names),
         "s": "" if several else "s",
         "them": "them" if several else "it",
+        "they": "they" if several else "it",
         "are": "are" if several else "is",
         "their": "their" if several else "its",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from gradcheck.diagnosis.code import Code
@@ -29,6 +30,16 @@ def _learns(cause: Cause, flow: GradientFlow) -> str:
     steps, rate = cause.details["steps"], cause.details["rate"]
     bring = f"{steps} steps of Adam (rate {rate:g}) bring the loss on this batch from {first:.3g} to {last:.3g}"
     return f"beyond a limit, but it learns: {bring}"
+
+
+def _fails(cause: Cause, flow: GradientFlow) -> str:
+    """Return what a trial came to; a softmax taken twice leaves a floor, which is why."""
+    trial, floor = cause.details, cause.details.get("floor", 0.0)
+    bring = f"{trial['steps']} steps of Adam bring the loss on this batch from {trial['first']:.3g} to "
+    course = f"{bring}{cause.value or math.nan:.3g} at best (rate {trial['rate']:g}), not to {trial['goal']:.3g}"
+    return f"and it doesn't learn: {course}" + (
+        f"; with a softmax twice it can't be below {floor:.3g}" if floor else ""
+    )
 
 
 OF_TRIALS = {
@@ -67,9 +78,7 @@ OF_TRIALS = {
         ),
     ),
     "trial-fails": Code(
-        "a model that looks ill doesn't learn its own batch either; value: the loss in the end",
-        "and it doesn't learn: {steps} steps of Adam bring the loss on this batch from {first:.3g} to {value:.3g} at "
-        "best (rate {rate:g}), not to {goal:.3g}",
+        "a model that looks ill doesn't learn its own batch either; value: the loss in the end", _fails
     ),
     "inputs-explode": Code(
         "large inputs make plain SGD explode; value: their root mean square",

@@ -55,6 +55,7 @@ FINDINGS = (
             "readout-large",
             "branches-grow",
             "targets-large",
+            "targets-wide",
             "term-zero",
             "term-drowned",
         ),

@@ -7,9 +7,9 @@ ALIASES = (
     "softmax-twice", "sigmoid-twice", "logits-bounded", "softmax-over-batch", "nll-not-log", "not-probabilities",
     "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
-    "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "flat-operation",
-    "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped", "state-detached",
-    "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed", "sampled",
+    "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "dropout-most",
+    "flat-operation", "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped",
+    "state-detached", "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed", "sampled",
 )  # fmt: skip
 
 #: A model in the folder examples that trains.

@@ -26,6 +26,10 @@ ENOUGH_LABELS = 5
 NO_BETTER = 0.97
 
 
+#: Targets whose standard deviation is this and more make plain SGD explode at a rate of 0.01, in a usual perceptron.
+WIDE_TARGETS = 100.0
+
+
 class FirstLoss(NamedTuple):
     """The loss, and what it is held against."""
 
@@ -39,6 +43,11 @@ class FirstLoss(NamedTuple):
     targets_rms: float = math.nan
     readout_rms: float = math.nan  # before a softmax or sigmoid
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
+
+    @property
+    def floor_of_probabilities(self) -> float:
+        """The least of a cross-entropy that takes probabilities for logits: 1 for the right class, 0 for the others."""
+        return math.log(math.e + self.classes - 1) - 1 if self.classes > 1 else 0.0
 
     @property
     def is_guessed(self) -> bool:
@@ -66,6 +75,8 @@ def said(first: FirstLoss) -> Iterator[Cause]:
     """Yield the loss's first value beside a constant answer's, and that labels which are all the same need no other."""
     if first.classes > 1 and first.of_batch == 0 and first.labels > 1:
         yield Cause("labels-alike", None, first.labels)
+    if not first.classes and first.constant_answer >= WIDE_TARGETS**2:
+        yield Cause("targets-wide", None, math.sqrt(first.constant_answer), WIDE_TARGETS)
     if math.isfinite(first.value):
         known = first.constant_answer if math.isfinite(first.constant_answer) else None
         yield Cause("first-loss", None, first.value, known, {"classes": first.classes})

@@ -169,12 +169,12 @@ def _tried(
 
 
 def _opened(subject: Subject, captured: CapturedPass) -> Findings:
-    """Return what a pass shows; where weights at zero shut layers off, one after training has opened them."""
+    """Return what a pass shows; where weights at zero shut layers off, or are all there is, one after training."""
     named = [(f"{layer.name}.{one.name}", one) for layer in captured.layers for one in layer.weights if one.trained]
     found = replace(find(captured), gated=any(_is_small(layer.weights) for layer in captured.layers))
     zero = [name for name, one in named if not one.bias and not one.value.any()]
     closed = found.closed or found.cut or found.flow.obstacle or dead_layers(found.flow)
-    if closed or not zero or not silent_layers(found.flow):
+    if closed or not zero or not (silent_layers(found.flow) or len(found.flow.layers) == 1):
         return found
     optimizer = Adam(subject, RATE)
     try:

@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, Self, TypeVar
 import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.remarks import NEEDS_ADAM
+from gradcheck.diagnosis.remarks import NEEDS_ADAM, TRAINS_ALL_THE_SAME
 from gradcheck.diagnosis.score import OUTPUT_DECADES, score
 from gradcheck.diagnosis.sentences import listed
 from gradcheck.diagnosis.status import Flag, Status
@@ -40,10 +40,8 @@ MOSTLY = 0.8
 #: Zeros may be underflow where the other layers' gradients span more decades than this.
 UNDERFLOW_DECADES = 25.0
 
-#: Of the models that look ill and yet learn in a trial, and of those that don't, the share that trains
-#: (benchmarks/zoo.py).
-LEARNS, DOES_NOT = 0.95, 0.15
-
+#: Of the models that look ill and yet learn in a trial, the share that trains (benchmarks/zoo.py).
+LEARNS = 0.95
 
 #: Flags, and codes of causes, that a trial refutes.
 SUSPECTED = ("vanishing", "exploding")
@@ -86,7 +84,7 @@ class Judgement(NamedTuple, Generic[Found]):
         cause = Cause("inputs-explode", (1, 1), self.found.first_rms, LARGE_INPUTS)
         verdict = self.diagnosis.verdict
         verdict = verdict._replace(
-            status="exploding", score=min(verdict.score, DOES_NOT), causes=(cause, *verdict.causes)
+            status="exploding", score=min(verdict.score, TRAINS_ALL_THE_SAME), causes=(cause, *verdict.causes)
         )
         return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict))
 
@@ -102,11 +100,14 @@ class Judgement(NamedTuple, Generic[Found]):
         (flags, regions, verdict), doubt = self.diagnosis, self.doubt
         code = "trial-learns" if trial.learns else "trial-fails"
         details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps, "goal": trial.goal}
+        floor = self.found.at_loss.first.floor_of_probabilities
+        if any(one.code == "softmax-twice" for one in doubt) and trial.last >= floor:
+            details["floor"] = floor
         causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
         if not trial.learns:
             status: Status = status_of(doubt) if doubt else verdict.status
             causes = (*doubt, *(one for one in causes[1:] if one not in doubt), causes[0])
-            verdict = verdict._replace(status=status, score=min(verdict.score, DOES_NOT), causes=causes)
+            verdict = verdict._replace(status=status, score=min(verdict.score, TRAINS_ALL_THE_SAME), causes=causes)
             return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
         if doubt:
             return self._replace(trial=trial)
@@ -155,9 +156,9 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
     huge = status == "exploding" and breaks  # whose loss falls by itself
     if huge or any(one.code == "inputs-alike" for one in found.origins):
-        certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
+        certain, verdict = True, verdict._replace(score=min(chance, TRAINS_ALL_THE_SAME))
     if status == "exploding" and falls_without_bound(found):
-        certain, verdict = True, verdict._replace(score=min(chance, DOES_NOT))
+        certain, verdict = True, verdict._replace(score=min(chance, TRAINS_ALL_THE_SAME))
     certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
 

@@ -27,3 +27,17 @@ def test_a_model_that_is_ill_is_given_no_high_probability_to_train():
         report, command="probe", verdict=replace(report.verdict, status="exploding", score=0.1, trainable=False)
     )
     assert "plain SGD trains it with probability 10 %" in said_of_training(low)
+
+
+def test_a_model_that_failed_a_trial_is_given_the_share_of_such_models_and_no_probability_of_its_own():
+    report = gradcheck.simulate(depth=4, width=8, activation="tanh", init="lecun", suggest=False)
+    fails = replace(report.verdict.causes[0], code="trial-fails")
+    verdict = replace(report.verdict, status="not-learning", score=0.15, trainable=False)
+    probed = replace(report, command="probe", verdict=verdict)
+    assert "of models that fail such a trial 15 % train all the same" in said_of_training(
+        replace(probed, verdict=replace(verdict, causes=(fails,)))
+    )
+    assert not list(said_of_training(probed))
+    assert "plain SGD trains it with probability 3 %" in said_of_training(
+        replace(probed, verdict=replace(verdict, causes=(fails,), score=0.031))
+    )

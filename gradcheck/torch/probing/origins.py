@@ -28,6 +28,9 @@ FLAT = ("Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn", "Heaviside")
 #: Modules whose units are rows of their weights.
 OF_ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
+#: Dropouts that are meant drop at most nine of ten units: here the share to keep was typed, for that to drop.
+MOST_DROPPED = 0.95
+
 #: log10 of how far apart outputs are, and of that over their size, above which they have not faded.
 SOUND = -4.0
 
@@ -42,6 +45,8 @@ def find_origins(
     if dropped:
         yield Cause("dropout-all", None, len(dropped), details={"names": dropped})
         return
+    if mostly := _dropping(model, MOST_DROPPED):
+        yield Cause("dropout-most", None, len(mostly), details={"names": mostly, "share": MOST_DROPPED})
     silent = bool(np.isneginf(flow.column("log10_gradient_rms")).any())
     alike = narrowest(flow)[1] < USUAL.min_rank
     if silent:
@@ -62,14 +67,14 @@ def find_functional_dropout(run: Callable[[CutWatch], object]) -> Iterator[Cause
         yield Cause("dropout-all", None, 1, details={"names": ("a dropout that forward calls",)})
 
 
-def _dropping(model: nn.Module) -> tuple[str, ...]:
-    """Return the modules that drop everything."""
+def _dropping(model: nn.Module, least: float = 1.0) -> tuple[str, ...]:
+    """Return the modules that drop at least this share; by default, everything."""
     found = []
     for name, one in named_modules(model):
         share = getattr(one, "p", 0.0) if isinstance(one, nn.modules.dropout._DropoutNd) else 0.0
         if isinstance(one, nn.MultiheadAttention) or (isinstance(one, nn.RNNBase) and one.num_layers > 1):
             share = one.dropout
-        if one.training and share >= 1:
+        if one.training and share >= least:
             found.append(printable(name) or type(one).__name__)
     return tuple(found)
 

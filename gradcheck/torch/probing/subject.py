@@ -120,11 +120,12 @@ class ModelSubject:
         return bool(counter.get_total_flops() <= A_MOMENT)
 
     def _measure(self, batch: Batch, number: int, precision: Precision | None) -> ModelPass:
-        """Pass a batch; where weights at zero shut layers off, once more after training has opened them."""
+        """Pass a batch; where weights at zero shut layers off, or are all there is, once more after training."""
         brief, gated = self.once and may_be_shut(self.model), has_small_gates(self.model)
         found = self._pass(batch, number, precision, brief=brief)
         closed = found.closed or found.cut or found.untrained or found.flow.obstacle
-        if closed or not silent_layers(found.flow) or not zero_weights(self.model):
+        shut = silent_layers(found.flow) or len(found.flow.layers) == 1
+        if closed or not shut or not zero_weights(self.model):
             return replace(self._pass(batch, number, precision) if brief else found, gated=gated)
         with opened(self.lesson(batch, found.shift), found.gradients) as gates:
             again = self._pass(batch, number, precision)

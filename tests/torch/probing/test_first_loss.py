@@ -150,3 +150,61 @@ def test_pixels_are_measured_as_the_first_layer_gets_them(kind):
     pixels = torch.randint(0, 256, (16, 8)).to(kind)
     assert "inputs-large" in codes(probe(Scaled(1.0), (pixels, CLASSES), trial=False))
     assert "inputs-large" not in codes(probe(Scaled(1 / 128), (pixels, CLASSES), trial=False))
+
+
+def wide(targets, loss="mean-square"):
+    causes = probe(mlp(), (INPUTS, targets), loss, trial=False).verdict.causes
+    return [round(cause.value) for cause in causes if cause.code == "targets-wide"]
+
+
+def spread(deviation, mean=0.0):
+    drawn = torch.randn(16, 4, generator=torch.Generator().manual_seed(2))
+    return mean + deviation * (drawn - drawn.mean()) / drawn.std(correction=0)
+
+
+def test_targets_of_a_large_deviation_are_a_remark_with_it():
+    assert wide(spread(1000)) == [1000]
+    assert wide(spread(101, mean=-1e3)) == [101]
+    assert probe(mlp(), (INPUTS, spread(1000)), "mean-square").verdict.status == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("targets", "loss"),
+    [
+        (spread(1), "mean-square"),
+        (spread(10), "mean-square"),
+        (spread(99), "mean-square"),
+        (spread(10, mean=5000), "mean-square"),
+        (torch.arange(64.0).reshape(16, 4) * 4, "mean-square"),  # pixels
+        (spread(1000), functional.l1_loss),
+        (spread(1000), functional.huber_loss),
+        (spread(1000).sigmoid(), functional.binary_cross_entropy_with_logits),
+        (CLASSES, "cross-entropy"),
+        (spread(1000).softmax(1), "cross-entropy"),
+    ],
+)
+def test_other_targets_are_none(targets, loss):
+    assert wide(targets, loss) == []
+
+
+@pytest.mark.parametrize(("deviation", "explodes"), [(10, False), (100, True)])
+def test_plain_sgd_explodes_where_targets_are_as_wide_as_that(deviation, explodes):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 4))
+    optimizer, targets = torch.optim.SGD(model.parameters(), lr=0.01), spread(deviation)
+    for _ in range(100):
+        loss = functional.mse_loss(model(INPUTS), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert (not loss.item() < deviation**2) is explodes
+
+
+def test_a_softmax_taken_twice_says_below_what_its_loss_can_not_fall():
+    torch.manual_seed(0)
+    labels = torch.randint(10, (64,))
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 10), nn.Softmax(1))
+    report = probe(model, (torch.randn(64, 8), labels), "cross-entropy")
+    fails = next(cause.text for cause in report.verdict.causes if cause.code == "trial-fails")
+    assert fails.endswith("; with a softmax twice it can't be below 1.46")
+    assert report.verdict.causes[0].code == "softmax-twice"

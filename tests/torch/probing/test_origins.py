@@ -40,6 +40,26 @@ def test_a_dropout_of_everything_is_named(drop):
     assert first_cause(Between(drop))[:2] == ("dead", "dropout-all")
 
 
+def remarks(model, mode="train"):
+    causes = probe(model, (INPUTS, CLASSES), mode=mode).verdict.causes
+    return [cause.text for cause in causes if cause.code == "dropout-most"]
+
+
+def test_dropouts_of_nearly_everything_are_a_remark_with_their_names():
+    model = nn.Sequential(
+        nn.Linear(16, 64), nn.Dropout(0.97), nn.Linear(64, 64), nn.FeatureAlphaDropout(0.97), nn.Linear(64, 4)
+    )
+    (text,) = remarks(model)
+    assert text.startswith("1 and 3 drop 95% of what they are given, or more")
+    assert not remarks(model, mode="eval")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.8, 0.9, 0.94])
+@pytest.mark.parametrize("kind", [nn.Dropout, nn.AlphaDropout])
+def test_dropouts_as_they_are_meant_are_none(share, kind):
+    assert not remarks(nn.Sequential(nn.Linear(16, 64), nn.ReLU(), kind(share), nn.Linear(64, 4)))
+
+
 @pytest.mark.parametrize("function", [torch.round, torch.sign, torch.floor])
 def test_a_function_without_a_slope_is_named_with_the_layer_before_it(function):
     status, code, text = first_cause(Between(function))

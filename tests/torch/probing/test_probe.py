@@ -59,6 +59,26 @@ def test_a_read_out_that_starts_at_zero_is_no_fault(models):
     assert not model[-1].weight.any()
 
 
+@pytest.mark.parametrize(("classes", "loss"), [(10, "cross-entropy"), (1, "mean-square")])
+@pytest.mark.parametrize("trial", [True, False])
+def test_a_linear_regression_that_starts_at_zero_is_healthy_and_measured_once_it_has_moved(classes, loss, trial):
+    model = nn.Linear(16, classes)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)
+    targets = torch.arange(32) % classes if classes > 1 else torch.randn(32, 1)
+    report = probe(model, (torch.randn(32, 16), targets), loss, trial=trial)
+    assert (report.verdict.status, report.model.opened) == ("healthy", ("weight",))
+    assert not {"units-alike", "forward-zero"} & {cause.code for cause in report.verdict.causes}
+    assert not model.weight.any()
+
+
+def test_a_linear_regression_that_starts_at_zero_and_is_given_the_same_inputs_is_not_healthy():
+    model = nn.Linear(16, 4)
+    nn.init.zeros_(model.weight)
+    report = probe(model, (torch.randn(1, 16).expand(32, 16), torch.arange(32) % 4))
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("collapsed", "inputs-alike")
+
+
 class Scaled(nn.Module):
     """Multiplies each unit by a number of its own, which starts near zero."""
 
