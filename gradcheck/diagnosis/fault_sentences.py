@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from gradcheck.diagnosis.code import Code
@@ -156,7 +157,22 @@ def _over_batch(cause: Cause, flow: GradientFlow) -> str:
     return f"the softmax is taken over the {cause.value} examples in place of the classes ({axis}): take {take}"
 
 
+def _floor(cause: Cause, flow: GradientFlow) -> str:
+    function, low, high = cause.details["function"], cause.details["low"], cause.details["high"]
+    cure = "multiply it by a larger scale, as by 1/0.07" if function == "cosine" else "return what the last layer gives"
+    between = f"above {low:.3g}" if math.isinf(high) else f"between {low:.3g} and {high:.3g}"
+    return (
+        f"whatever the model learns, the loss can't fall below {cause.value or 0.0:.3g}, while guessing costs "
+        f"{cause.limit or 0.0:.3g}: its logits are a {function}, {between}; {cure}"
+    )
+
+
 def _nll(cause: Cause, flow: GradientFlow) -> str:
+    if cause.details.get("loss") == "kl_div":
+        return (
+            "kl_div is given probabilities and takes them for logarithms: its gradient is lost where it is wrong; give "
+            "it log_softmax"
+        )
     if cause.details["given"] == "probabilities":
         return (
             "nll_loss is given probabilities and takes logarithms of them: a softmax's gradient is lost where it is "
@@ -195,6 +211,9 @@ OF_FAULTS = {
         "modules drop nearly everything; value: how many",
         "{names} drop{s} {share:.0%} of what {they} {are} given, or more: the share is that of what is dropped, not of "
         "what is kept, 0.1 to 0.5 as a rule",
+    ),
+    "loss-floor": Code(
+        "bounded logits keep a loss from falling; value: what it costs at best; limit: what guessing costs", _floor
     ),
     "makes-zeros": Code(
         "a layer makes zeros of inputs and weights that are not zero",

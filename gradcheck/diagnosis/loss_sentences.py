@@ -188,6 +188,11 @@ OF_LOSS = {
         "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "
         "{value:.3g}, lie far from 0; subtract their mean",
     ),
+    "targets-huge": Code(
+        "the targets are huge beside the outputs; value: their root mean square",
+        "the targets' root mean square is {value:.3g}, that of the outputs {outputs:.2g}: steps that suit the weights "
+        "hardly change the loss; subtract the targets' mean and divide by their deviation",
+    ),
     "targets-wide": Code(
         "the targets' standard deviation is large, and with it the gradient; value: that",
         "the targets' standard deviation is {value:.3g}, and the gradient grows with it: plain SGD explodes at usual "

@@ -7,7 +7,8 @@ ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "logits-bounded", "softmax-over-batch", "nll-not-log", "not-probabilities",
     "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless", "axes-swapped",
-    "examples-mixed", "sampled",
+    "examples-mixed", "sampled", "loss-floor",
+    "examples-unheard", "gradient-partial",
 )  # fmt: skip
 
 #: Any of them.
@@ -20,8 +21,8 @@ NEEDS_ADAM = "needs-adam"
 #: it was fitted to had none.
 DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
-    "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed", "inputs-alike",
-    "labels-alike", "branches-grow", NEEDS_ADAM,
+    "targets-huge", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed",
+    "inputs-alike", "labels-alike", "branches-grow", NEEDS_ADAM,
 )  # fmt: skip
 
 #: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing

@@ -32,6 +32,19 @@ def _learns(cause: Cause, flow: GradientFlow) -> str:
     return f"beyond a limit, but it learns: {bring}"
 
 
+def _partial(cause: Cause, flow: GradientFlow) -> str:
+    name, share = cause.details["name"], cause.value or 0.0
+    why = (
+        f"all uses of {name} but the last get none, as what they give is detached"
+        if name
+        else "torch.autograd.grad without create_graph=True makes a constant of a derivative"
+    )
+    return (
+        f"the gradient is that of a part of the loss only: weights moved along it change the loss by {share:.3g} times "
+        f"what it says; {why}"
+    )
+
+
 def _fails(cause: Cause, flow: GradientFlow) -> str:
     """Return what a trial came to; a softmax taken twice leaves a floor, which is why."""
     trial, floor = cause.details, cause.details.get("floor", 0.0)
@@ -43,6 +56,15 @@ def _fails(cause: Cause, flow: GradientFlow) -> str:
 
 
 OF_TRIALS = {
+    "gradient-partial": Code(
+        "the gradient is that of a part of the loss; value: the loss's slope along it, over what it says", _partial
+    ),
+    "examples-unheard": Code(
+        "the gradient of most examples is lost; value: of which share",
+        "of {hundredfold:.0f} % of the examples next to nothing of the gradient comes back to the first layer, though "
+        "the read-out gets some of each: a softmax or gate between is nearly a choice (a temperature far too small, "
+        "scores too large)",
+    ),
     "opened": Code(
         "weights that start at zero are measured after the first steps of training; value: how many",
         "{names} start{s} at zero: measured with the values that the first steps of training give {them}",

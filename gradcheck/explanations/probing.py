@@ -10,6 +10,7 @@ ALIASES = (
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "dropout-most",
     "flat-operation", "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped",
     "state-detached", "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed", "sampled",
+    "loss-floor", "targets-huge", "examples-unheard", "gradient-partial",
 )  # fmt: skip
 
 #: A model in the folder examples that trains.
@@ -26,10 +27,10 @@ PROBING = (
         why="Of 132 published architectures 44 were accused by limits alone. Not tried: what passes, what two measures "
         "say is hopeless, limits of your own, gradients that are zero or not finite; and nothing with --no-trial.",
         formula=(
-            "learns: loss after ≤ 0.7 min(loss at the start, entropy of the batch's labels)",
-            "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median over the layers; lost below 1e-4",
+            "learns: loss after ≤ 0.7 min(first loss, entropy of the labels)",
+            "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median; lost below 1e-4",
             "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
-            "tried though it passes: a loss of logits that starts > 10 times above guessing",
+            "tried, too: logits whose loss starts > 10 times above guessing",
         ),
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
@@ -75,7 +76,7 @@ PROBING = (
         "(a ReLU, a sigmoid at the end), outputs broadcast against targets, layers in a Python list that no optimizer "
         "sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
         "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, examples that a "
-        "view or a recurrence mixes up, a draw by sample().",
+        "view mixes up, a draw by sample(), bounded logits.",
         why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning. Else it is healthy, "
         "but --fail-on remarks fails on any of them, or on one by its name; any does not include them. What has no "
         "graph (.item(), detach(), argmax, no_grad), or nothing that is trained, is no-gradient.",

@@ -7,7 +7,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.score import OUTPUT_DECADES
 from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.verdict import Verdict
-from gradcheck.probing.elasticity import HOPELESS, causes_of_elasticity
+from gradcheck.probing.elasticity import HOPELESS, why_inelastic
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS, causes_of
 from gradcheck.probing.growing import causes_of_growth
@@ -20,11 +20,13 @@ ALIKE = 0.01
 #: The same in logits.
 CLOSE = 2e-3
 
+#: The gradient of more than this share of the examples is lost, as behind a softmax that is nearly a choice.
+UNHEARD = 0.75
+
 #: What is wrong with the loss, the batch or the model, and keeps most models from learning: they are tried.
 WRONG = (
     "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "logits-bounded", "softmax-over-batch",
-    "axes-swapped",
-    "examples-mixed", "unregistered", "units-alike", "labels-outside",
+    "axes-swapped", "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor",
 )  # fmt: skip
 
 #: Logits are tried that make the loss start at so many times what guessing costs: units that large weights have
@@ -45,17 +47,39 @@ def doubts_of(found: Evidence, verdict: Verdict) -> tuple[Cause, ...]:
         return ()
     flooded = (one for one in verdict.causes if one.code == "large-inputs" and one.layers)
     wrong = tuple(one for one in found.of_loss if one.code in WRONG)
+    partial = () if found.partial is None else (found.partial,)
+    unheard = examples_unheard(found)
     near = () if found.of_loss else _outputs_near(found)  # what is wrong with the loss is nearer to the fault
-    return (*wrong, *_starts_above(found), *flooded, *causes_of_elasticity(found.flow), *near)
+    return (*wrong, *partial, *found.suspected, *_starts_above(found), *flooded, *why_inelastic(found), *unheard, *near)
+
+
+def examples_unheard(found: Evidence) -> tuple[Cause, ...]:
+    """Return that the gradient of most examples is lost, if it is."""
+    return (Cause("examples-unheard", None, found.unheard, UNHEARD),) if found.unheard > UNHEARD else ()
+
+
+def remarks_of(found: Evidence) -> Iterator[Cause]:
+    """Yield what is said of a model that learns, too: a derivative without a graph may be an attack's, on purpose."""
+    if found.partial is not None and found.partial.details["name"]:
+        yield found.partial
+    yield from examples_unheard(found)
 
 
 def status_of(doubts: tuple[Cause, ...]) -> Status:
     """Return what a model is called that doesn't learn in a trial, after the first reason for it."""
-    if doubts[0].code in WRONG:
+    if doubts[0].code == "loss-floor" and doubts[0].details["function"] == "cosine":  # the temperature is too large
+        return "vanishing"
+    if doubts[0].code in (*WRONG, "gradient-partial", "targets-huge", "dropout-most"):
         return "not-learning"
     if doubts[0].code in LARGE:
         return "exploding"
     return "collapsed" if doubts[0].code == "outputs-near" and (doubts[0].value or 0) < ALIKE else "vanishing"
+
+
+def status_unlearnt(doubts: tuple[Cause, ...], verdict: Verdict) -> Status:
+    """Return what a model is called that doesn't learn in a trial, whatever it was suspected of."""
+    huge = any(one.code == "targets-huge" for one in verdict.causes)
+    return status_of(doubts) if doubts else "not-learning" if huge else verdict.status
 
 
 def may_be_slow(found: Evidence) -> bool:

@@ -6,7 +6,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.summary import gradient_shrinks
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.evidence import Evidence
-from gradcheck.probing.first_loss import LARGE_LOSS
+from gradcheck.probing.first_loss import HUGE_TARGETS, LARGE_LOSS
 
 #: log10 of the elasticity that a typical layer should have. Of 132 published architectures one is below 10^-3.3, whose
 #: branches start at 1e-5 and which learns in a trial; of those whose gradient vanishes all are (benchmarks/zoo.py).
@@ -49,6 +49,14 @@ def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
     """Return the cause that the loss hardly depends on the layers, if that is so."""
     elasticity = flow.log10_typical_elasticity
     return (Cause("elasticity", None, elasticity, ELASTICITY),) if elasticity < ELASTICITY else ()
+
+
+def why_inelastic(found: Evidence) -> tuple[Cause, ...]:
+    """Return why the loss hardly depends on the layers, if that is so: targets that are huge drown what they give."""
+    first, causes = found.at_loss.first, causes_of_elasticity(found.flow)
+    if not causes or not first.has_huge_targets:
+        return causes
+    return (Cause("targets-huge", None, first.targets_rms, HUGE_TARGETS, {"outputs": first.output_rms}), *causes)
 
 
 def is_hopeless(found: Evidence) -> bool:

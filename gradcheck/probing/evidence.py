@@ -65,6 +65,9 @@ class Evidence(ABC):
     outputs_apart: float = math.nan  # root mean square of the outputs, centred over the examples; nan where unknown
     outputs: int = 1  # their numbers, which a loss may be summed over
     given_rms: float = math.nan  # root mean square of what the first layer is given; nan where it isn't of floats
+    suspected: tuple[Cause, ...] = ()  # what is a reason for a trial, and nothing to say where the model learns
+    partial: Cause | None = None  # that the gradient is that of a part of the loss only, if it is
+    unheard: float = math.nan  # share of the examples whose gradient is lost between the read-out and the first layer
     gated: bool = False  # some branches start next to nothing
 
     def sized(self, first: FirstLoss) -> FirstLoss:

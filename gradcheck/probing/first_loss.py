@@ -12,6 +12,10 @@ LARGE_LOSS = 3.0
 #: Targets lie far from 0 where their mean square is so many times their variance: numbers from 0 to 1 have 4.
 FAR_FROM_ZERO = 10.0
 
+#: Targets are huge where their root mean square is so many times the outputs', and above that itself: what the weights
+#: change is next to nothing of the loss, and no rate that suits them gets there.
+HUGE_TARGETS = 100.0
+
 #: Inputs are large where their root mean square is more than this.
 LARGE_INPUTS = 3.0
 
@@ -43,6 +47,12 @@ class FirstLoss(NamedTuple):
     targets_rms: float = math.nan
     readout_rms: float = math.nan  # before a softmax or sigmoid
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
+
+    @property
+    def has_huge_targets(self) -> bool:
+        """Whether the targets are numbers that are huge beside the outputs."""
+        known = not self.classes and self.targets_rms > HUGE_TARGETS
+        return known and self.targets_rms > HUGE_TARGETS * self.output_rms
 
     @property
     def floor_of_probabilities(self) -> float:

@@ -42,6 +42,9 @@ WELL_BELOW = 10.0
 #: Plain SGD: its usual rate, its steps, and the factor from which a loss that grows has exploded.
 SGD_RATE, SGD_STEPS, EXPLODED = 0.1, 10, 10.0
 
+#: A fall by less than this share of the loss is rounding in single precision.
+ROUNDING = 1e-6
+
 #: The loss after the trial is the median of the last ones.
 LAST = 5
 
@@ -131,6 +134,7 @@ def hold_trial(
     if not math.isfinite(start) or above > FAR * (size if math.isfinite(size) else abs(constant)):
         return None
     goal, halfway = (_goal(start, best, share, size) for share in (falls_by, under_way * falls_by))
+    goal = min(goal, start - ROUNDING * abs(start))
     if first.of_batch > 0:
         goal = max(goal, LEARNT * first.of_batch)
     hopeful, found = partial(_is_under_way, lesson if fades else None, halfway), list[Trial]()

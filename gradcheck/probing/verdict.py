@@ -19,10 +19,11 @@ from gradcheck.probing.doubts import (
     doubts_of,
     falls_without_bound,
     has_large_inputs,
+    remarks_of,
     starts_far,
-    status_of,
+    status_unlearnt,
 )
-from gradcheck.probing.elasticity import ELASTICITY, causes_of_elasticity, is_hopeless, is_to_blame
+from gradcheck.probing.elasticity import ELASTICITY, is_hopeless, is_to_blame, why_inelastic
 from gradcheck.probing.evidence import SHARP, Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS
 from gradcheck.probing.growing import causes_of_growth
@@ -105,7 +106,7 @@ class Judgement(NamedTuple, Generic[Found]):
             details["floor"] = floor
         causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
         if not trial.learns:
-            status: Status = status_of(doubt) if doubt else verdict.status
+            status = status_unlearnt(doubt, verdict)
             causes = (*doubt, *(one for one in causes[1:] if one not in doubt), causes[0])
             verdict = verdict._replace(status=status, score=min(verdict.score, TRAINS_ALL_THE_SAME), causes=causes)
             return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
@@ -143,7 +144,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     breaks = flow.output.log10_logit_rms > OUTPUT_DECADES or bool(far)  # the first steps what is there
     status = _status(found, diagnosis.verdict.status, breaks=breaks)
     beyond = not summary.gradient_span <= limits.max_span
-    inelastic = causes_of_elasticity(flow) if status == "vanishing" else ()
+    inelastic = why_inelastic(found) if status == "vanishing" else ()
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
     growing = tuple(causes_of_growth(flow)) if far or status == "exploding" else ()  # nearer to the fault than far
     causes = (*_first_causes(found, status, growing or far), *measured, *_further_causes(found, status, wider))
@@ -273,7 +274,7 @@ def _further_causes(found: Evidence, status: Status, wider: bool) -> Iterator[Ca
         yield Cause("large-inputs", None, found.given_rms, FAR_TOO_LARGE)
     elif found.flow.obstacle and found.first_rms > FAR_TOO_LARGE:
         yield Cause("large-inputs", (1, 1), found.first_rms, FAR_TOO_LARGE)
-    yield from found.parts.notes
+    yield from (*remarks_of(found), *found.parts.notes)
     unused = [name for name in found.unused if name.rpartition(".")[0] not in found.lost]
     if unused and not found.flow.obstacle:
         yield _of_names("unused", unused)

@@ -23,6 +23,9 @@ from gradcheck.torch.modules import named_modules
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
+#: An example's gradient is next to nothing where it is so small beside the root mean square of all.
+UNHEARD = 1e-4
+
 
 @dataclass(eq=False)
 class Call:
@@ -44,6 +47,8 @@ class Call:
     log10_gradient_norm: float = math.nan
     # (channels,) where δ is not exactly zero throughout; None where the activation lets something of each through
     alive: npt.NDArray[np.bool_] | None = None
+    examples: int = 0  # how many of them to ask whether δ is next to nothing; 0 where nobody asks
+    unheard: float = math.nan  # their share for which it is
     gradient_zeros: float = math.nan  # share of δ's entries that are exactly zero; nan where nobody asks
     responses: list[Response] = field(default_factory=list)  # of the activation functions that follow it
     diversity: Diversity = field(default_factory=Diversity)  # of what it passes on, after its activation
@@ -90,6 +95,8 @@ class Call:
         if count_zeros:
             array = as_array(delta)
             self.gradient_zeros = 1 - np.count_nonzero(array) / array.size
+        if self.examples and self.examples == len(delta):
+            self.unheard = share_unheard(delta)
         norm = (-math.inf if is_zero(delta) else 0.0) if brief else log10_norm(as_array(delta))
         before = [self.log10_gradient_norm] if self.heard else []
         self.heard, self.log10_gradient_norm = True, log10_joint_norm([*before, norm])
@@ -184,6 +191,12 @@ class Recording:
             call.receive(delta, count_zeros=self.count_zeros, brief=self.brief)
             if self.tally is not None:
                 self.tally.add(call.layer, "gradients", Scaled(as_rows(call.layer, delta), -self.shift))
+
+
+def share_unheard(delta: Tensor) -> float:
+    """Return the share of the examples whose gradient is next to nothing beside that of a typical one."""
+    sizes = torch.linalg.vector_norm(delta.detach().flatten(1), dim=1).double()
+    return float((sizes < UNHEARD * sizes.square().mean().sqrt()).double().mean())
 
 
 def _plain(tensor: Tensor | None) -> Tensor | None:

@@ -61,6 +61,20 @@ def place_calls(record: Recording, graph: Graph, root: Tensor, leaves: Sequence[
         # queries, keys, routers of experts: at the start their scores are nearly alike, and their gradients small,
         # however large the others are; a softmax at the end of the model makes no scores
         call.scores = call in scoring and len(scoring) < len(record.calls)
+    for call in ends_of_trunk(record):
+        call.examples = examples
+
+
+def ends_of_trunk(record: Recording) -> list[Call]:
+    """Return the first and the last use of a layer that all of the signal goes through; nothing where these are one."""
+    calls = [call for call in record.calls if call.on_trunk and call.output.dim() > 1]
+    return [calls[0], calls[-1]] if len(calls) > 1 else []
+
+
+def unheard(record: Recording) -> float:
+    """Return the share of the examples whose gradient reaches the end of a model and not its start; nan if unknown."""
+    ends = ends_of_trunk(record)
+    return ends[0].unheard - ends[1].unheard if ends else math.nan
 
 
 def _shared_ends(record: Recording, graph: Graph, root: Node) -> dict[Node, int]:

@@ -1,8 +1,8 @@
 """Outputs and targets that don't fit each other: ranges, shapes, and what the loss takes its inputs for."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,24 +12,9 @@ from gradcheck.probing.limits import UNREACHED
 from gradcheck.torch.graph import Graph, Node, is_derivative, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
+from gradcheck.torch.probing.bounds import depends_on_inputs, range_of
+from gradcheck.torch.probing.floors import find_floor
 from gradcheck.torch.probing.losses import BETWEEN
-
-#: The last function of a model, by its node ↦ the least and the largest value that it has.
-RANGES: dict[str, Callable[[Node], tuple[float, float]]] = {
-    "Relu": lambda node: (0.0, math.inf),
-    "Sigmoid": lambda node: (0.0, 1.0),
-    "Hardsigmoid": lambda node: (0.0, 1.0),
-    "Softmax": lambda node: (0.0, 1.0),
-    "Tanh": lambda node: (-1.0, 1.0),
-    "Softplus": lambda node: (0.0, math.inf),
-    "ExpBackward": lambda node: (0.0, math.inf),
-    "Abs": lambda node: (0.0, math.inf),
-    "LogSigmoid": lambda node: (-math.inf, 0.0),
-    "LogSoftmax": lambda node: (-math.inf, 0.0),
-    "Hardtanh": lambda node: (float(node._saved_min_val), float(node._saved_max_val)),
-    "ClampBackward": lambda node: (_or(node._saved_min, -math.inf), _or(node._saved_max, math.inf)),
-    "ClampMin": lambda node: (_or(node._saved_min, -math.inf), math.inf),
-}
 
 #: Losses of differences, whose nodes keep the targets.
 DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
@@ -73,6 +58,10 @@ def find_mismatch(
         yield from _broadcast(tensor, targets, between)
     if tensor is not None and not drawn:
         yield from _out_of_reach(tensor, between, end)
+    if not drawn:
+        yield from find_floor(between)
+    if isinstance(targets, Tensor):
+        yield from _of_divergence(targets, between)
     if tensor is not None and _is_over_examples(tensor):
         yield Cause("softmax-over-batch", None, tensor.shape[0])
     else:
@@ -128,9 +117,9 @@ def _out_of_reach(output: Tensor, between: list[Node], end: Node) -> Iterator[Ca
     if compared is None:
         return
     node = compared.node
-    while node is not None and node is not end and node.name().startswith((*BETWEEN, *PARTS)) and not _range(node):
+    while node is not None and node is not end and node.name().startswith((*BETWEEN, *PARTS)) and not range_of(node):
         node = node.next_functions[0][0]
-    if node is None or (bounds := _range(node)) is None:
+    if node is None or (bounds := range_of(node)) is None:
         return
     aim = compared.aim.detach().double()
     missed = (aim - aim.clamp(*bounds)).square()
@@ -170,22 +159,6 @@ def _of_difference(sides: list[Node], difference: Tensor, output: Tensor) -> Com
     return Compared(node, there - difference if place == 0 else there + difference)
 
 
-def _range(node: Node) -> tuple[float, float] | None:
-    """Return the least and the largest value of a function at a model's end; None where it has neither."""
-    name = node.name()
-    if is_derivative(name):
-        return None
-    found = next((bounds for prefix, bounds in RANGES.items() if name.startswith(prefix)), None)
-    try:
-        return None if found is None else found(node)
-    except (AttributeError, RuntimeError, TypeError):  # bounds that are tensors, or have been freed
-        return None
-
-
-def _or(value: Any, default: float) -> float:  # noqa: ANN401
-    return default if value is None else float(value)
-
-
 def _name(node: Node) -> str:
     return str(node.name().partition("Backward")[0].lower())
 
@@ -218,6 +191,22 @@ def _of_nll(node: Node) -> Iterator[Cause]:
         yield Cause("nll-not-log", details={"given": "probabilities" if probabilities else "scores"})
 
 
+def _of_divergence(targets: Tensor, between: list[Node]) -> Iterator[Cause]:
+    """Yield that kl_div, which is the sum of t (log t - input), is given a softmax as its input."""
+    for node in between:
+        sides = [one for one, _ in node.next_functions] if node.name().startswith("SubBackward") else []
+        if len(sides) != 2 or sides[0] is not None or not sides[1].name().startswith("MulBackward"):
+            continue
+        factors = [getattr(sides[1], name, None) for name in ("_saved_self", "_saved_other")]
+        weighted = any(isinstance(one, Tensor) and torch.equal(one, targets) for one in factors)
+        given = next((one for one, _ in sides[1].next_functions if one is not None), None)
+        while given is not None and given.name().startswith(BETWEEN):
+            given = given.next_functions[0][0]
+        if weighted and given is not None and given.name().startswith("SoftmaxBackward"):
+            yield Cause("nll-not-log", details={"given": "probabilities", "loss": "kl_div"})
+            return
+
+
 def _is_over_examples(output: Tensor) -> bool:
     """Whether an output, one row an example, is a softmax over the rows."""
     node = output.grad_fn
@@ -245,17 +234,9 @@ def find_mixed_examples(
         shape = node._saved_result.shape
         over_first = shape[:1] == (examples,) and _axis(node) % len(shape) == 0
         several = examples not in shape[1:] and math.prod(shape[1:]) > 1 and shape != tensor.shape
-        if over_first and several and _depends_on_inputs(node) and node in graph.reached([value.grad_fn]):
+        if over_first and several and depends_on_inputs(node) and node in graph.reached([value.grad_fn]):
             yield Cause("softmax-over-batch", None, examples, details={"within": True})
             return
-
-
-def _depends_on_inputs(node: Node) -> bool:
-    """Whether a node of the graph was made of inputs, and not of parameters alone."""
-    before = list(nodes([node]))
-    leaves = [one.variable for one in before if hasattr(one, "variable")]
-    given = any(not isinstance(one, nn.Parameter) for one in leaves)
-    return given or any(one.name().startswith("Embedding") for one in before)
 
 
 def _axis(node: Node) -> int:

@@ -1,8 +1,7 @@
 """Where a lost signal, gradient or difference between examples comes from, where one place is to blame."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +13,14 @@ from gradcheck.errors import printable
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.limits import DIFFERENT
 from gradcheck.spec.thresholds import USUAL
-from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.modules import named_modules
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.cutting import CutWatch
 from gradcheck.torch.probing.hooks import Call, Recording, version_of
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.route import is_of_one
 
 #: Nodes of functions whose slope is zero wherever they have one.
 FLAT = ("Round", "Floor", "Ceil", "Trunc", "Sign", "Sgn", "Heaviside")
@@ -30,6 +30,9 @@ OF_ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 #: Dropouts that are meant drop at most nine of ten units: here the share to keep was typed, for that to drop.
 MOST_DROPPED = 0.95
+
+#: So many that drop so much are a reason for a trial.
+SEVERAL, MUCH_DROPPED = 2, 0.9
 
 #: log10 of how far apart outputs are, and of that over their size, above which they have not faded.
 SOUND = -4.0
@@ -67,6 +70,15 @@ def find_functional_dropout(run: Callable[[CutWatch], object]) -> Iterator[Cause
         yield Cause("dropout-all", None, 1, details={"names": ("a dropout that forward calls",)})
 
 
+def find_much_dropped(model: nn.Module) -> Iterator[Cause]:
+    """Yield that modules drop so much that it may be the share that is to be kept: a reason for a trial."""
+    for share, least in ((MOST_DROPPED, 1), (MUCH_DROPPED, SEVERAL)):
+        dropped = _dropping(model, share)
+        if len(dropped) >= least:
+            yield Cause("dropout-most", None, len(dropped), details={"names": dropped, "share": share})
+            return
+
+
 def _dropping(model: nn.Module, least: float = 1.0) -> tuple[str, ...]:
     """Return the modules that drop at least this share; by default, everything."""
     found = []
@@ -84,7 +96,7 @@ def _flat(root: Tensor, record: Recording, gradients: Gradients, flow: ModelFlow
     calls = {call.node: _called(call, flow) for call in record.calls if call.node is not None}
     everywhere = bool(np.isneginf(flow.column("log10_gradient_rms")).all())
     for node in nodes([root.grad_fn]):
-        alone = _is_of_one(node) and not everywhere  # at the end of the model it shuts the loss off
+        alone = is_of_one(node) and not everywhere  # at the end of the model it shuts the loss off
         if not alone and not node.name().startswith(FLAT):
             continue
         before = list(nodes([node]))
@@ -96,15 +108,6 @@ def _flat(root: Tensor, record: Recording, gradients: Gradients, flow: ModelFlow
             code = "softmax-of-one" if alone else "flat-operation"
             yield Cause(code, details={"function": function, "after": after})
             return
-
-
-def _is_of_one(node: Node) -> bool:
-    """Whether a node is a softmax over a single number."""
-    if node.name() != "SoftmaxBackward0":
-        return False
-    known: Sequence[Any] = getattr(node, "_input_metadata", ())  # what it saved is freed
-    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
-    return bool(known) and bool(known[0].shape) and known[0].shape[axis] == 1
 
 
 def _makes_zeros(batch: Batch, record: Recording, flow: ModelFlow) -> Iterator[Cause]:

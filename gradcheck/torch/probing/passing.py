@@ -40,12 +40,14 @@ from gradcheck.torch.probing.measuring import (
     layer_flow,
     norms_of,
     rows_of,
+    unheard,
     weight_gradient_norm,
 )
 from gradcheck.torch.probing.memory import judge_memory, note_long
 from gradcheck.torch.probing.mixing import suspect_mixing
 from gradcheck.torch.probing.norms import causes_of
-from gradcheck.torch.probing.origins import find_origins
+from gradcheck.torch.probing.origins import find_much_dropped, find_origins
+from gradcheck.torch.probing.partial import derivatives_watched, uses_unheard
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences, rank_of_sums
@@ -75,6 +77,8 @@ class ModelPass(Evidence):
     single: frozenset[str] = frozenset()  # layers that matter only to how a single token is weighed
     calls: int = 0  # of layers
     mixed: tuple[Cause, ...] = ()  # what makes it likely that examples are mixed up
+    # a layer some of whose uses get no gradient; empty where a derivative without a graph is taken; None without either
+    partly: str | None = None
     draws: bool = False  # distributions of trained parameters are drawn from with sample()
 
     @property
@@ -139,7 +143,7 @@ def _pass(
     batch, given = copied[0], not any(leaf.requires_grad for leaf in copied[1])
     with (
         recorded as record, autocast(model, precision), checkpoints_opened(record, inputs_as_given=given),
-        draws_watched() as draws,
+        draws_watched() as draws, derivatives_watched() as derivatives,
     ):  # fmt: skip
         output = _forward(model, batch, record)
         route = route_of(record, model)
@@ -148,7 +152,8 @@ def _pass(
     with walked(model):
         result = ForwardResult(chosen, output, targets, value)
         found = _measure(model, copied, result, route, precision, others, record)
-    return replace(found, draws=bool(draws.drawn) and not draws.scored)
+    partly = found.partly or ("" if derivatives.taken else None)
+    return replace(found, draws=bool(draws.drawn) and not draws.scored, partly=partly)
 
 
 def _measure(
@@ -185,6 +190,7 @@ def _measure(
     parts = _parts(record, gradients, layers, looks)
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     origins = (*causes_of(looks.norms_of_one), *find_origins(model, batch, record, root, gradients, flow))
+    partly = uses_unheard(record) or None
     apart = frozenset(without_led_to(ungraded(model, gradients), gradients, output))
     for call in record.calls:
         call.free()
@@ -195,6 +201,7 @@ def _measure(
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
         saturated=saturated, apart=apart, calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
+        partly=partly, unheard=unheard(record), suspected=tuple(find_much_dropped(model)),
         outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The route of the signal through a model's layers, and where its gradient starts."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError
 from gradcheck.probing.limits import LARGE, shift_to_one
+from gradcheck.torch.graph import Node
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.unregistered import kept_apart
@@ -92,7 +94,7 @@ def find_shut_end(at_end: Tensor | None, root: Tensor, route: Route) -> Cause | 
     while node is not None and node is not route.end.node:
         name = node.name()
         function = {"function": name.partition("Backward")[0].lower()}
-        if "Softmax" in name and 1 in route.end.output.shape[-1:]:
+        if "Softmax" in name and (1 in route.end.output.shape[-1:] or is_of_one(node)):
             return Cause("softmax-of-one")
         if name.startswith(("Relu", "Clamp", "Hardtanh")):
             return Cause("output-shut", details=function)
@@ -100,6 +102,15 @@ def find_shut_end(at_end: Tensor | None, root: Tensor, route: Route) -> Cause | 
             return Cause("output-saturated", details=function)
         node = next((one for one, _ in node.next_functions if one is not None), None)
     return Cause("constant-loss")
+
+
+def is_of_one(node: Node) -> bool:
+    """Whether a node is a softmax over a single number."""
+    if not node.name().startswith(("Softmax", "LogSoftmax")):
+        return False
+    known: Sequence[Any] = getattr(node, "_input_metadata", ())  # what it saved may be freed
+    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
+    return bool(known) and bool(known[0].shape) and known[0].shape[axis] == 1
 
 
 def shift_for(at_end: Tensor | None) -> int:

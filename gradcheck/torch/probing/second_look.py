@@ -30,6 +30,7 @@ from gradcheck.torch.probing.lost import (
 from gradcheck.torch.probing.mixing import confirmed, influence_of
 from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.origins import find_functional_dropout
+from gradcheck.torch.probing.partial import find_partial
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.precision import Precision, autocast
 from gradcheck.torch.probing.rounding import find_rounding, find_tiny
@@ -94,6 +95,7 @@ def look_again(found: ModelPass, again: Again) -> ModelPass:
         return found
     questions = (_why_nonfinite,) if _is_nonfinite(found) else (
         _what_is_lost, _what_drops, _what_is_saturated, _what_is_rounding, _what_is_mixed, _what_is_sampled,
+        _what_is_partial,
     )  # fmt: skip
     for question in questions:
         with suppress(*UNWATCHED):
@@ -222,6 +224,16 @@ def _what_is_sampled(found: ModelPass, again: Again) -> ModelPass:
     with recording(again.model) as record, draws_watched(with_gradient=True) as draws:
         value = again.run(record)[1]
         return replace(found, of_loss=(*find_sampled(draws, record, value), *found.of_loss))
+
+
+def _what_is_partial(found: ModelPass, again: Again) -> ModelPass:
+    if found.partly is None or found.untrained or found.closed or found.opened:
+        return found
+    value = found.at_loss.first.value
+    only = next((one.matrices for one in found.layers if one.name == found.partly), [*found.gradients])
+    gradients = {one: found.gradients.get(one) for one in only if isinstance(one, nn.Parameter)}
+    with held(again.model):
+        return replace(found, partial=find_partial(found.partly, gradients, again.loss_value, value, found.shift))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:

@@ -56,7 +56,7 @@ def test_cosines_that_are_divided_by_too_much_vanish():
             return nn.functional.normalize(self.body(x), dim=1) @ nn.functional.normalize(self.names, dim=1).T
 
     report = probe(Scaled(Cosines(), 0.01), classes())
-    assert (report.verdict.status, codes(report)[0]) == ("vanishing", "outputs-near")
+    assert (report.verdict.status, codes(report)[0]) == ("vanishing", "loss-floor")
 
 
 def test_outputs_that_lie_close_together_are_no_fault_of_a_model_that_learns():
@@ -149,6 +149,32 @@ def test_inputs_of_the_size_of_bytes_are_named_though_the_model_is_healthy():
         model[-1].weight.mul_(0.02)  # the loss starts where guessing does
     named = {shift: probe(model, (bytes_ / 255 * scale, labels)) for scale, shift in ((255, "as bytes"), (2, "scaled"))}
     assert {when: "large-inputs" in codes(one) for when, one in named.items()} == {"as bytes": True, "scaled": False}
+
+
+@pytest.mark.parametrize(("size", "status"), [(1.0, "healthy"), (3e5, "not-learning")])
+def test_targets_that_are_huge_beside_the_outputs_are_named_where_no_step_comes_near_them(size, status):
+    inputs = torch.randn(64, 20)
+    report = probe(perceptron(1), (inputs, size * (inputs[:, :1] + 2)), "mean-square")
+    assert (report.verdict.status, codes(report)[0] == "targets-huge") == (status, status != "healthy")
+
+
+class Chosen(nn.Module):
+    """A discrete autoencoder, whose temperature says how much a choice passes back."""
+
+    def __init__(self, temperature):
+        super().__init__()
+        self.encoder, self.decoder, self.temperature = nn.Linear(16, 48), nn.Linear(48, 16), temperature
+
+    def forward(self, x):
+        scores = self.encoder(x).view(-1, 4, 12)
+        return self.decoder(nn.functional.gumbel_softmax(scores, self.temperature).flatten(1))
+
+
+@pytest.mark.parametrize(("temperature", "named"), [(1e-3, True), (0.5, False)])
+def test_examples_whose_gradient_is_lost_behind_a_choice_are_counted(temperature, named):
+    inputs = torch.randn(96, 16)
+    report = probe(Chosen(temperature), (inputs, inputs), "mean-square", trial=False)
+    assert ("examples-unheard" in codes(report)) is named
 
 
 def saturated(deviation):

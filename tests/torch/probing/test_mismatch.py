@@ -196,3 +196,13 @@ def test_targets_that_a_part_of_the_output_can_not_reach_are_named():
         return torch.nn.functional.mse_loss(output[:, 0], targets.float())
 
     assert "out-of-reach" in [cause.code for cause in probe(model, batch, loss).verdict.causes]
+
+
+@pytest.mark.parametrize(("given", "named"), [(torch.softmax, True), (torch.log_softmax, False)])
+def test_a_divergence_of_probabilities_is_told_from_one_of_their_logarithms(given, named):
+    targets = torch.softmax(torch.randn(32, 5, generator=torch.Generator().manual_seed(2)), -1)
+
+    def divergence(output, targets):
+        return functional.kl_div(given(output, -1), targets, reduction="batchmean")
+
+    assert ("nll-not-log" in codes(targets, divergence, units=5)) is named

@@ -40,6 +40,12 @@ def test_a_dropout_of_everything_is_named(drop):
     assert first_cause(Between(drop))[:2] == ("dead", "dropout-all")
 
 
+def test_a_model_that_hardly_learns_as_it_drops_nearly_all_is_accused():
+    parts = [part for _ in range(3) for part in (nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.9))]
+    report = probe(nn.Sequential(nn.Linear(16, 64), nn.ReLU(), *parts, nn.Linear(64, 4)), (INPUTS, CLASSES))
+    assert (report.verdict.status, report.verdict.causes[0].code) == ("not-learning", "dropout-most")
+
+
 def remarks(model, mode="train"):
     causes = probe(model, (INPUTS, CLASSES), mode=mode).verdict.causes
     return [cause.text for cause in causes if cause.code == "dropout-most"]

@@ -334,3 +334,27 @@ def test_inputs_as_large_as_log_spectra_are_borne_where_adam_learns_from_them(le
     report = probe(nn.Sequential(*layers), (x, x[:, :1].sin()))
     code = "large-inputs" if learns else "inputs-explode"
     assert (report.verdict.status, report.verdict.causes[0].code) == (status, code)
+
+
+class Still:
+    """A lesson whose loss moves by so much in each step, and whose outputs change it by next to nothing."""
+
+    def __init__(self, by):
+        self.by = by
+
+    def first(self):
+        return 1.0
+
+    def of_answers(self):
+        return 1.0, 1e-9
+
+    def adam(self, rate):
+        return nullcontext(lambda number: 1.0 - self.by * number)
+
+    def span(self):
+        return math.nan
+
+
+@pytest.mark.parametrize(("by", "learns"), [(1e-9, False), (1e-4, True)])
+def test_a_fall_within_rounding_is_not_learning(by, learns):
+    assert hold_trial(Still(by), FirstLoss(1.0), from_zero=False).learns is learns
