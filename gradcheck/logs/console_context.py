@@ -139,7 +139,7 @@ class Context:
 
         A bar that moves shows the numbers of the step before first, and one that is set back those of the last epoch.
         """
-        if self.drawn:
+        if self.drawn and (plan.epoch >= 0 or not plan.inside):  # else nothing tells epochs apart
             at, numbers = kind.drawn
             where = tuple(values[place] for place in (plan.step, plan.epoch) if place >= 0)
             others = (value for place, value in enumerate(values) if place not in (plan.step, plan.epoch))

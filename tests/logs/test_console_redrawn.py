@@ -172,3 +172,8 @@ def test_a_loss_of_the_step_before_is_no_part_of_the_loss(told):
         for at in range(40)
     ]
     assert "nonfinite" not in {one.kind for one in told("".join(rows)).findings}
+
+
+def test_a_bar_that_moves_seldom_has_all_of_its_losses_where_no_epoch_tells_steps_apart():
+    text = "".join(bar(at, after=f", loss={2.5 - (at + more) / 100:.3f}") for at in (10, 20, 30) for more in range(4))
+    assert len(read(text)) == 12

@@ -4,6 +4,7 @@
 |---|---|---|
 | ``SPIKE`` | 1 decade | clipping at ten times the usual norm is the loosest that is recommended (Pascanu et al. 2013) |
 | ``CHANCE`` | 1e-3 | spikes expected by chance in a run without any, from its extrapolated tail |
+| ``FAR`` | 5 decades, of loss and norm at once | no batch is so hard, however often smaller spikes come |
 | ``CHANCE_HEAVY`` | 0.05 | the same if the tail is heavier than any power law of norms: a looser guess |
 """
 
@@ -19,7 +20,7 @@ from gradcheck.logs.findings.movers import outstanding
 from gradcheck.logs.findings.robust import FEWEST, Numbers, median, quantiles, side_medians
 from gradcheck.logs.series import Series, Track
 
-SPIKE, CHANCE, CHANCE_HEAVY = 1.0, 1e-3, 0.05
+SPIKE, CHANCE, CHANCE_HEAVY, FAR = 1.0, 1e-3, 0.05, 5.0
 
 #: Fewest rows whose last hundredth is at least three.
 MANY = 300
@@ -45,7 +46,29 @@ FEW = 0.1
 
 def find_spikes(series: Series) -> list[Finding]:
     """Find single gradients far above those before and after, and above what the tail of the run explains."""
-    return _spikes_of(series, *magnitude(series)) or _loss_spikes(series)
+    return _spikes_of(series, *magnitude(series)) or _far_spikes(series) or _loss_spikes(series)
+
+
+def _far_spikes(series: Series) -> list[Finding]:
+    """Find rows whose loss is beyond any tail, and their norm as well: common smaller ones don't make them usual."""
+    track = _pooled(series.loss.above_zero())
+    if len(track) < 2 * FEWEST or find_growth(track, series):
+        return []
+    before, _ = side_medians(track.level, min(NEAR, len(track) // 4))
+    excess, is_last = _excess(track), np.arange(len(track)) >= len(track) - NEAR
+    excess = np.where(np.isnan(excess) & is_last, track.peak - before, excess)
+    rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > FAR)
+    norm = series.norm.above_zero()
+    if len(norm):
+        high = norm.steps[norm.peak > median(norm.level) + FAR]
+        rows = rows[np.isin(track.steps[rows], high)]
+    if not len(rows):
+        return []
+    highest = int(rows[np.argmax(excess[rows])])
+    numbers = {"spikes": float(np.sum(np.diff(rows) > 1) + 1), "highest_step": float(track.steps[highest])}
+    numbers["log10_highest"] = float(excess[highest])
+    first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
+    return [Finding("spikes", first, last, (), numbers, FAR, {"what": series.loss_name})]
 
 
 def _loss_spikes(series: Series) -> list[Finding]:

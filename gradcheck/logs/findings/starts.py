@@ -82,8 +82,8 @@ def find_above_start(series: Series) -> list[Finding]:
     limit, highest = -NO_LOWER * start if leaps and not stays else RISEN * start, 0.0 if leaps else _falls_from(losses)
     signs = ("from-the-start", "falls-since") if highest else ("from-the-start",)
     numbers |= {"highest": highest, "last": median(losses[-FEWEST:])} if highest else {}
-    exploded = float(losses.max()) > EXPLODED * start
-    numbers |= {"peak": float(losses.max())} if exploded else {}
+    exploded = float(first.max()) > EXPLODED * start
+    numbers |= {"peak": float(first.max())} if exploded else {}
     return [Finding("loss-rises", *at, (), numbers, limit, severity="" if exploded else NOTE, signs=signs)]
 
 

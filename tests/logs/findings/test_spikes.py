@@ -142,3 +142,17 @@ def test_a_loss_that_was_learnt_may_come_back_to_where_it_began(rng):
     losses, norms = 2 * 10 ** -np.linspace(0, 4, 200), 1.4 + 0.2 * rng.standard_normal(200)
     losses[[120, 160]] = 1.5
     assert not diagnose(logged(losses, norms)).findings
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm", "at", "found"),
+    [(8, 7, 40, True), (8, None, 40, True), (8, 7, 52, True), (8, 2, 40, False), (4, 7, 40, False)],
+)
+def test_a_row_beyond_any_tail_is_a_spike_however_often_smaller_ones_come(loss, norm, at, found):
+    rows, draw = np.arange(60), np.random.default_rng(0)
+    heights = np.where(rows % 6 == 5, draw.uniform(0.6, 2, 60), draw.uniform(0, 0.3, 60))
+    losses, norms = heights.copy(), heights.copy()
+    losses[at], norms[at] = loss, norm or 0
+    columns = {"loss": 10**losses} | ({"grad_norm": 10**norms} if norm else {})
+    report = diagnose([{"step": row} | {name: float(one[row]) for name, one in columns.items()} for row in rows])
+    assert (report.verdict.status, report.verdict.first_step) == (("spikes", at) if found else ("healthy", None))
