@@ -41,8 +41,8 @@ _OPERATOR = re.compile(r"[\w)\]]\s+(?:[+*/]|[-+*/]=)[\s(\[{]*$")
 #: A norm as mathematics has it: ``|grad|``, ``||g||``, ``‖g‖``.
 _BETWEEN_BARS = re.compile(r"(?i)(?:\|{1,2}|‖)\s*(?:g|grad|gradient|∇\w*)\s*(?:\|{1,2}|‖)\s*[:=]?\s*$")
 
-#: What a name doesn't reach beyond.
-_BREAK = re.compile(r"[,;，；、。|{}()\[\]<>\"'`:=：＝\t]|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
+#: What a name doesn't reach beyond; ``training's multi_logloss`` is one.
+_BREAK = re.compile(r"[,;，；、。|{}()\[\]<>\"`:=：＝\t]|(?<!\w)'|'(?!s )|\s{2,}|\s[-–—•·>*]+\s|^\s*[-–—•·>*]+\s")
 
 #: What ends before a name does: a sentence; what may stand between a name and its number; places in a source file.
 _SENTENCE, _VERB = re.compile(r".*\w\.\s+(?=[A-Z])"), re.compile(r"\s+(?:is|was)$")

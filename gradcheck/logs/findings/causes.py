@@ -55,6 +55,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         _JUMP,
         Cause("an update overflowed though gradient and weight are finite: the optimizer's eps vanishes in half "
               "precision (1e-8 is 0 in float16); keep its state in float32, or take eps=1e-4", ("update-alone",), True),
+        Cause("the loss is huge from the first row on, and what isn't finite comes of that: start anew with a learning "
+              "rate 10 to 100 times lower, or with a warm-up, and inputs and targets scaled to about 1", ("huge",),
+              True),
         Cause("the loss scale is at its minimum and gradients overflow still: they are not finite by themselves; "
               "find the first layer that is not finite, or use bfloat16", ("scale-at-minimum",), True),
         Cause(f"it exploded first: go back to a checkpoint from before step {BEFORE}, clip the global norm at "
@@ -186,7 +189,7 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("a contrastive loss over so many negatives, or a self-distilled one over so many outputs, may stay there "
               "for the first epochs: let it run", ("queue",), True),
         Cause("raise the learning rate tenfold and see whether the loss moves at all: it may be far too small",
-              unless=("swings", "still", "forgotten")),
+              unless=("swings", "still", "forgotten", "rate-zero")),
         Cause("the outputs say no more than guessing: shuffle inputs and labels together, and look at a batch "
               "with its labels", ("at-chance",), True),
         Cause("the loss does not change in any digit: the parameters are frozen, or not those that the optimizer "

@@ -18,6 +18,7 @@ from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.nonfinite import find_nonfinite
 from gradcheck.logs.findings.players import players
 from gradcheck.logs.findings.rate_jumps import with_rate_jump
+from gradcheck.logs.findings.rate_zero import find_rate_zero
 from gradcheck.logs.findings.scaling import find_clipped_scaled
 from gradcheck.logs.findings.short import (
     find_short_growth,
@@ -42,7 +43,7 @@ CRITERIA = (
     find_exploding, find_short_growth, find_short_jump, find_nonfinite, find_vanishing, find_collapsed, find_zeros,
     find_no_gradient, find_loss_rises, find_above_start, find_short_rise, find_dead, find_spikes, find_short_spike,
     find_huge, find_clamped, find_frozen, find_forgotten, find_not_learning, find_short_guess, find_loss_jump,
-    find_signed, find_swinging, find_still_after_fall, find_at_chance,
+    find_signed, find_swinging, find_still_after_fall, find_at_chance, find_rate_zero,
     find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 
@@ -64,9 +65,12 @@ BEFORE = 3
 #: Kind ↦ the kinds that it is explained by.
 EXPLAINED_BY = {
     "spikes": ("exploding",), "loss-jump": ("spikes", "huge"), "not-learning": ("huge", "zeros"),
-    "loss-rises": ("huge",), "huge": ("exploding",),
+    "loss-rises": ("huge",), "huge": ("exploding", "nonfinite"),
     "always-clipped": ("clipped-scaled",),
 }  # fmt: skip
+
+#: Findings that explain nothing where they are notes.
+MAY_BE_NOTES = ("huge", "nonfinite")
 
 
 def find_all(series: Series, max_norm: float | None = None) -> list[Finding]:
@@ -104,6 +108,8 @@ def _is_explained(one: Finding, found: list[Finding], series: Series) -> bool:
         return False
     if one.kind in OF_THE_LOSS and any(CLAMPED in other.signs for other in others):
         return True
+    if one.details.get("rate") and any(other.kind in ("not-learning", "no-gradient") for other in others):
+        return True
     if one.kind == "update-ratio" and one.layers:  # too small, mostly where hardly any gradient arrives
         poor = {layer for other in others if other.kind in STARVING for layer in other.layers}
         return len(poor.intersection(one.layers)) > len(one.layers) / 2
@@ -111,8 +117,8 @@ def _is_explained(one: Finding, found: list[Finding], series: Series) -> bool:
         return True
     causes: tuple[str, ...] = EXPLAINED_BY.get(one.kind, ())
     if one.kind == "collapsed":
-        causes = ("nonfinite",) if one.details.get("zero_loss") else ("zeros",)
-    return any(other.kind in causes and not (other.kind == "huge" and other.weight == NOTE) for other in others)
+        causes = ("nonfinite",) if one.details.get("zero_loss") or one.details.get("beside") else ("zeros",)
+    return any(other.kind in causes and not (other.kind in MAY_BE_NOTES and other.weight == NOTE) for other in others)
 
 
 def _before(one: Finding, error: Finding, series: Series) -> bool:

@@ -203,7 +203,7 @@ def _stopped(series: Series) -> list[Finding]:
     known, losses = losses_of(series)
     old, new = losses[known < steps[row]], losses[known >= steps[row]]
     old = old[-len(new) :]
-    if len(old) < FEWEST or len(new) < FEWEST or not _moves(old) or _moves(new):
+    if len(old) < FEWEST or len(new) < FEWEST or not moves(old) or moves(new):
         return []
     fall = median(before) - median(after)
     numbers, details = {"log10_before": median(before), "log10_fall": fall}, {"whole": True, "stopped": True}
@@ -213,7 +213,7 @@ def _stopped(series: Series) -> list[Finding]:
     return [Finding("collapsed", first, last, layers, numbers, FALL, details, WARNING)]
 
 
-def _moves(losses: Numbers) -> bool:
+def moves(losses: Numbers) -> bool:
     """Whether losses get further than their noise, from their first third to their last."""
     third = len(losses) // 3
     error = deviation(losses) * (2 / third) ** 0.5

@@ -37,6 +37,9 @@ def huge(found: Finding) -> str:
 
 def not_learning(found: Finding) -> str:
     """Return where a loss stays, and what that level is."""
+    if found.details.get("rate"):
+        printed = ", as far as it is printed" if "few-digits" in found.signs else ""
+        return f"the learning rate is 0 in every row{printed}, and the loss does not fall"
     if "swings" in found.signs:
         low, high = (significant(found.numbers[name], 3) for name in ("low", "high"))
         once = f"to and fro in {int(found.numbers['rows'])} rows"
@@ -52,6 +55,8 @@ def not_learning(found: Finding) -> str:
         clamp = f"{part}−ln({found.numbers['least']:.3g}), where a logarithm is clamped ({found.details['what']})"
         return f"the {found.details['name']} stays at {level} {since}: {sign}{clamp}; outputs are saturated"
     guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
+    if found.details.get("uneven"):
+        guess = f", just below ln({classes:,}): what a guess among {classes:,} classes costs if some are more frequent"
     if found.details.get("rounded"):
         guess = f", as far as it is printed ln({classes:,}): if there are {classes:,} classes, that is a guess"
     return f"the loss stays at {level} {since}{guess}"

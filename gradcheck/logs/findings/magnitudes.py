@@ -19,6 +19,7 @@ A zero is a statement: nothing was computed, nothing arrived, or nothing differe
 
 import numpy as np
 
+from gradcheck.logs.findings.decay import find_collapsed, moves
 from gradcheck.logs.findings.finding import ERROR, NOTE, Finding
 from gradcheck.logs.findings.learning import BLOCKS, got_nowhere, losses_of
 from gradcheck.logs.findings.robust import (
@@ -64,10 +65,10 @@ def find_zeros(series: Series) -> list[Finding]:
         return _zero_loss(series)
     if zero.all():
         rates = series.values("lr")
-        signs = ("no-gradient", *(["rate-zero"] if _all_zero(rates) else []))
+        signs = ("no-gradient", *(["rate-zero"] if all_zero(rates) else []))
         return [Finding("no-gradient", *series.ends, (), {"rows": float(len(norms))}, severity=ERROR, signs=signs)]
     last = int(np.flatnonzero(~zero)[-1]) + 1
-    if len(norms) - last >= FEWEST_ROWS and (found := _zero_loss(series)):
+    if len(norms) - last >= FEWEST_ROWS and (found := _zero_loss(series) or _zero_beside(series, steps, norms, last)):
         return found
     share = float(zero.mean())
     if zero.sum() < FEWEST_ZEROS or share < MANY_ZEROS or len(norms) - last >= zero.sum():
@@ -78,7 +79,8 @@ def find_zeros(series: Series) -> list[Finding]:
     return [Finding("zeros", first, end, (), numbers, MANY_ZEROS, severity=severity)]
 
 
-def _all_zero(values: Numbers) -> bool:
+def all_zero(values: Numbers) -> bool:
+    """Whether there are numbers in a column, and all are zero."""
     known = values[~np.isnan(values)]
     return len(known) > 0 and not known.any()
 
@@ -100,6 +102,23 @@ def _zero_loss(series: Series) -> list[Finding]:
     numbers = {"rows": float(len(losses) - row), "loss_before": float(losses[row - 1])}
     details = {"zero_loss": True, "both": both, "what": series.loss_name}
     return [Finding("collapsed", float(steps[row]), float(steps[-1]), (), numbers, None, details, signs=("loss-zero",))]
+
+
+def _zero_beside(series: Series, steps: Numbers, norms: Numbers, row: int) -> list[Finding]:
+    """Find a norm that is exactly zero from one row on, at once, while the loss is as high as before in some row.
+
+    That is no loss that came down to its floor, as with all margins satisfied: such rows would have a gradient.
+    """
+    known, losses = losses_of(series)
+    before, after = losses[known < steps[row]], losses[known > steps[row]]  # a row's mean may have earlier steps in it
+    if not len(before) or len(after) < FEWEST or not after.max() >= median(before) > 0 or moves(after):
+        return []
+    least = max(ABRUPT * median(norms[:row][:FEWEST]), printed_unit(norms) / ABRUPT)  # no small norm, printed as 0.0
+    if np.mean(norms[:row] == 0) > OFTEN or not median(norms[max(0, row - 3) : row]) > least or find_collapsed(series):
+        return []
+    numbers = {"rows": float(len(norms) - row), "highest": float(after.max())}
+    details = {"beside": True}
+    return [Finding("collapsed", float(steps[row]), float(steps[-1]), (), numbers, None, details)]
 
 
 def find_tiny(series: Series) -> list[Finding]:

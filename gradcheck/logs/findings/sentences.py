@@ -124,6 +124,9 @@ def _collapsed(found: Finding) -> str:
         rows, before = counted(int(found.numbers["rows"]), "row"), significant(found.numbers["loss_before"], 3)
         what = "loss and gradient norm fall" if found.details["both"] else f"the {found.details['what']} falls"
         return f"{what} to exactly zero at step {step_text(found.first_step)}, from {before}, in {rows} to the end"
+    if found.details.get("beside"):
+        highest, since = significant(found.numbers["highest"], 3), step_text(found.first_step)
+        return f"the gradient norm is exactly zero from step {since} on, beside a loss of up to {highest}"
     how_far = "to exactly zero" if found.details["zero"] else f"to 1/{factor_text(found.numbers['log10_fall'])}"
     if not found.details["whole"]:
         some = f"{counted(len(found.layers), 'parameter')}, {found.layers[0]} first"

@@ -10,6 +10,7 @@ SIGNS = {
     "from-the-start": "the loss leaves its first row upwards, and isn't lower later",
     "falls-since": "the loss falls again, from a level that it rose to at first",
     "at-first": "the loss is huge in its first rows alone",
+    "huge": "the loss is huge from the first row on",
     "queue": "the loss is the logarithm of a large power of two",
     "clipped": "a clipping threshold is known",
     "half-precision": "a loss scale is logged",

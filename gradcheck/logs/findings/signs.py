@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gradcheck.logs.findings.finding import Finding
+from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.magnitudes import all_zero, find_huge
 from gradcheck.logs.findings.states import find_not_zeroed
 from gradcheck.logs.series import Series
 
@@ -17,7 +18,8 @@ def with_signs(one: Finding, series: Series, max_norm: float | None) -> Finding:
     """Return a finding with the signs that the whole log shows, added to its own."""
     shown = {
         "rate-rising": _rises(series, one.first_step),
-        "rate-zero": _is_zero(series),
+        "rate-zero": all_zero(series.values("lr")),
+        "huge": one.kind == "nonfinite" and any(other.weight != NOTE for other in find_huge(series)),
         "clipped": _is_clipped(series, max_norm),
         "not-zeroed": bool(find_not_zeroed(series)),
         "scale-falls": _scale_falls(series, one.first_step),
@@ -49,12 +51,6 @@ def _moves(series: Series) -> bool:
     scales = series.values("loss_scale")
     scales = scales[~np.isnan(scales)]
     return len(scales) > 0 and bool(scales.min() < scales.max())
-
-
-def _is_zero(series: Series) -> bool:
-    rates = series.values("lr")
-    known = rates[~np.isnan(rates)]
-    return len(known) > 0 and not known.any()
 
 
 def _is_clipped(series: Series, max_norm: float | None) -> bool:

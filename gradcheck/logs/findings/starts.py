@@ -18,7 +18,11 @@ All are notes, but for a loss that explodes at once and comes back no lower than
 | ``STILL`` | 4 % of the loss | with two standard errors: it can't have fallen by more since |
 | ``EVENLY`` | 1.5 times | noise has about one deviation by its median as by its mean square |
 | ``MOST_CLASSES``, ``APART`` | 20 classes, 12 errors | else a noisy loss is near some logarithm by chance |
+| ``CALM`` | 3 % of the loss | of a guess batches differ by no more, unless they are tiny |
+| ``UNEVEN``, ``FEW`` | 2 % below, 3 to 5 classes | classes of unequal frequency; of more each loss is near some |
 """
+
+import math
 
 import numpy as np
 
@@ -46,7 +50,7 @@ MOSTLY, LEAP, NO_LOWER, CLEAR, AT_FIRST = 0.95, 3.0, 0.03, 3.0, 0.7
 OPPOSED, ALIKE, SWING, SINCE, EXPLODED = -0.6, 0.5, 0.05, 0.05, 1e4
 
 FALLEN, LEFT, AT_ONCE, STILL = 0.1, 0.5, 0.05, 0.04
-MOST_CLASSES, APART, EVENLY = 20, 12.0, 1.5
+MOST_CLASSES, APART, EVENLY, CALM, UNEVEN, FEW = 20, 12.0, 1.5, 0.03, 0.02, 5
 
 #: Deviations beyond which a loss counts as no more in a correlation; the part of a log that half a period may take.
 FAR, LONGEST = 5.0, 5
@@ -153,6 +157,9 @@ def find_at_chance(series: Series) -> list[Finding]:
     fall, line_error = line_fall(losses)
     error = spread / len(losses) ** 0.5
     classes = guessed_classes(level, max(KNOWN, 2 * error))
+    uneven = not classes and spread <= CALM * level and not has_converging_norm(series)
+    if uneven and fall <= line_error and abs(fall) + 2 * line_error < STILL * level:
+        classes = _uneven_classes(level)
     told_apart = 2 < classes <= MOST_CLASSES and np.log1p(1 / classes) > APART * error
     even = spread <= EVENLY * deviation(losses) or np.ptp(losses) <= FLAT * level
     even = even and losses[:3].max() <= level + CLEAR * spread
@@ -161,7 +168,14 @@ def find_at_chance(series: Series) -> list[Finding]:
     if find_loss_rises(series) or find_loss_jump(series) or find_swinging(series) or find_still_after_fall(series):
         return []
     numbers = {"level": level, "moved": abs(fall), "classes": float(classes)}
-    return [Finding("not-learning", *series.ends, (), numbers, severity=NOTE, signs=("at-chance",))]
+    details = {"uneven": True} if uneven else {}
+    return [Finding("not-learning", *series.ends, (), numbers, None, details, NOTE, ("at-chance",))]
+
+
+def _uneven_classes(level: float) -> int:
+    """Return of how few classes a loss is a guess if they aren't equally frequent; 0 if it is at no such level."""
+    near = (classes for classes in range(3, FEW + 1) if 1 - UNEVEN <= level / math.log(classes) < 1)
+    return next(near, 0)
 
 
 def _period(losses: Numbers) -> int:

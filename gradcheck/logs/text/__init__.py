@@ -111,8 +111,10 @@ def other_runs(report: LogReport) -> Iterator[str]:
 def verdict(report: LogReport) -> RenderableType:
     """Return the verdict in one word; beside it where it begins, and in which layer."""
     status = report.verdict.status
-    others = ", ".join(dict.fromkeys(one.kind for one in report.findings if one.kind != status))
-    more = [f"{'but' if status in ('healthy', 'too-short') else 'also'} {others}"] if others else []
+    others = list(dict.fromkeys(one.kind for one in report.findings if one.kind != status))
+    notes = "but for a note:" if len(others) == 1 else "but for notes:"
+    before = {"healthy": notes, "too-short": "but"}.get(status, "also")
+    more = [f"{before} {', '.join(others)}"] if others else []
     return verdict_block(label(report), LOG_STYLES[status], [where(report), *more])
 
 

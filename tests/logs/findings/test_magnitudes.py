@@ -124,3 +124,64 @@ def test_an_ordinary_loss_in_a_row_or_two_makes_a_huge_one_no_better(found):
 
 def test_a_loss_in_large_units_that_falls_is_not_called_exploded(found):
     assert found(rows(np.geomspace(5e11, 3e4, 40), [None] * 40)) == []
+
+
+def test_a_norm_of_exactly_zero_to_the_end_beside_a_loss_that_is_not_has_collapsed(found):
+    losses = np.zeros(30)
+    losses[[0, 1, 7]] = 12.0, 7.4, 19.1
+    (one,) = found(rows(losses, [90.9, 264.3, *[0.0] * 28]))
+    assert (one.kind, one.first_step, one.weight) == ("collapsed", 2, ERROR)
+    assert sentence(one) == "the gradient norm is exactly zero from step 2 on, beside a loss of up to 19.1"
+
+
+def hinge(every, steps=600):
+    """Rows of a linear model with a hinge loss on separable points: mean losses, and the last step's norm."""
+    draw = np.random.default_rng(0)
+    signs, weights, means, losses = draw.choice([-1.0, 1.0], 256), np.zeros(8), [], []
+    points = draw.standard_normal((256, 8)) + 1.5 * signs[:, None]
+    norms = []
+    for step in range(1, steps + 1):
+        chosen = draw.integers(0, 256, 16)
+        margins = 1 - signs[chosen] * (points[chosen] @ weights)
+        gradient = -(np.where(margins > 0, signs[chosen], 0.0) @ points[chosen]) / 16
+        means.append(np.maximum(margins, 0).mean())
+        weights -= 0.03 * gradient
+        if step % every == 0:
+            losses.append(np.mean(means[-every:]))
+            norms.append(np.linalg.norm(gradient))
+    return losses, norms
+
+
+@pytest.mark.parametrize("every", [10, 1])
+def test_a_hinge_loss_that_came_down_to_its_floor_has_not_collapsed(every, found):
+    losses, norms = hinge(every)
+    assert norms[-12:] == [0.0] * 12
+    assert {one.weight for one in found(rows(losses, norms))} <= {NOTE}
+
+
+def test_small_norms_that_are_printed_as_zero_have_not_collapsed(found):
+    norms = np.round(np.append([0.4, 0.4], np.full(38, 0.04)), 1)
+    losses = np.round(2.3 + 0.05 * np.random.default_rng(0).standard_normal(40), 2)
+    assert "collapsed" not in {one.kind for one in found(rows(losses, norms))}
+
+
+def test_a_norm_that_is_no_longer_computed_has_not_collapsed(found):
+    assert "collapsed" not in {one.kind for one in found(rows(FALLING, [20.0, *[0.0] * 99]))}
+
+
+def test_a_huge_loss_is_told_as_the_cause_of_numbers_that_are_not_finite(found):
+    (one,) = found(rows([7.9e27, 2.3e27, 4.3e27, 3e26] * 8, [np.inf] * 32))
+    assert (one.kind, "huge" in one.signs) == ("nonfinite", True)
+    assert "the loss is huge from the first row on" in advice_on(one.kind, one.signs)[0]
+
+
+def test_a_learning_rate_of_zero_in_every_row_is_a_note(found):
+    losses = 1.3 + 0.05 * np.random.default_rng(0).standard_normal(30)
+    (one,) = found(rows(losses, [10.0, 10.5] * 15, lr=0.0))
+    assert (one.kind, one.weight) == ("not-learning", NOTE)
+    assert sentence(one) == "the learning rate is 0 in every row, and the loss does not fall"
+
+
+def test_a_learning_rate_that_is_printed_as_zero_is_none_where_the_loss_falls(told):
+    report = told(*(f"step {step} loss {3 - step / 50:.2f} grad_norm 1.5 lr 0.0000" for step in range(40)))
+    assert report.findings == ()

@@ -213,6 +213,33 @@ def test_other_noisy_losses_are_not_called_guesses(losses, found):
     assert not [one for one in found(rows(losses)) if "at-chance" in one.signs]
 
 
+def uneven(count=60, noise=0.022, seed=0):
+    """Noise about one: its mean and its slope are none."""
+    course = np.random.default_rng(seed).standard_normal(count)
+    course -= np.polyval(np.polyfit(np.arange(count), course, 1), np.arange(count))
+    return 1 + noise * course / course.std()
+
+
+@pytest.mark.parametrize("classes", [3, 4, 5])
+def test_a_quiet_loss_just_below_a_guess_is_one_of_classes_that_are_not_equally_frequent(classes, found):
+    (one,) = found(rows(np.log(classes) * 0.989 * uneven(seed=classes), np.full(60, 0.5)))
+    assert (one.weight, one.signs, one.numbers["classes"]) == ("note", ("at-chance",), classes)
+    assert f"just below ln({classes}): what a guess among {classes} classes costs if some are" in sentence(one)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        np.log(4) * 0.97 * uneven(),  # too far below
+        np.log(4) * np.linspace(0.999, 0.97, 60) * uneven(),  # it learns, if slowly
+        np.log(4) * 0.981 * (1 + 3 * (uneven() - 1)),  # the batches of a guess differ by less
+        np.log(9) * 0.989 * uneven(),  # of so many classes each loss is near some
+    ],
+)
+def test_other_losses_below_a_guess_are_none(losses, found):
+    assert found(rows(losses, np.full(60, 0.5))) == []
+
+
 def test_a_loss_that_falls_to_a_guess_by_less_than_a_hundredth_is_a_note(found):
     (one,) = found(rows(np.log(4) + 0.006 * np.exp(-np.arange(24) / 10)))
     assert (one.weight, one.signs) == ("note", ("at-chance",))

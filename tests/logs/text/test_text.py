@@ -75,7 +75,7 @@ def test_the_verdict_is_that_of_the_weightiest_and_names_the_others():
 def test_a_note_leaves_a_run_healthy():
     lines = as_text(report(finding("never-clipped"))).splitlines()
     assert lines[2].startswith("  GRADIENTS OK")
-    assert lines[3].strip() == "but never-clipped"
+    assert lines[3].strip() == "but for a note: never-clipped"
 
 
 def test_a_healthy_verdict_is_about_what_was_logged():
