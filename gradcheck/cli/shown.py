@@ -142,14 +142,16 @@ def _cause(names: tuple[str, ...], word: str) -> str:
 
 def _named_elsewhere(word: str) -> str:
     """Return what a name is that some report shows; nothing of any other word."""
-    from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS  # only a mistake pays for these
+    from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS  # only a mistake pays for these
     from gradcheck.diagnosis.sentences import CODES
     from gradcheck.diagnosis.status import STATUSES
     from gradcheck.logs.findings.finding import FINDING_KINDS
 
     if word in ("healthy", "ok"):
         return "nothing to fail on"
-    if word in (*STATUSES, *ASKED_FOR, REMARKS):
+    if word in CAUSES:
+        return "what gradcheck simulate and probe find"
+    if word in (*STATUSES, *ASKED_FOR, REMARKS, ANY_DOUBT):
         return "what gradcheck probe finds"
     if word in FINDING_KINDS:
         return "what gradcheck diagnose finds"
