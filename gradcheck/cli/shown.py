@@ -91,7 +91,8 @@ class Shown(NamedTuple):
             name = one_of("format", name, rows["format"].names)
         if words.get("json") and name not in ("text", "json"):
             raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
-        causes = [_cause(rows["fail_on"].names, cause) for cause in words.get("fail_on") or ()]
+        asked = (cause.strip() for word in words.get("fail_on") or () for cause in word.split(","))
+        causes = [_cause(rows["fail_on"].names, cause) for cause in asked]
         if words["output"] is not None:
             check_writable(words["output"])
         chosen = "json" if words.get("json") else name
