@@ -16,6 +16,13 @@ def softmax_at_the_end() -> nn.Module:
     return nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 10), nn.Softmax(dim=1))
 
 
+def large_readout() -> nn.Module:
+    """Return a classifier whose read-out is drawn too large: its loss starts at several times what guessing costs."""
+    model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 10))
+    nn.init.normal_(model[-1].weight, std=2.0)
+    return model
+
+
 def healthy(depth: int = 8) -> nn.Module:
     """Return a perceptron with layer norms, as many hidden layers as ``--kwargs '{"depth": 8}'`` says."""
     layers: list[nn.Module] = []

@@ -29,7 +29,7 @@ LINES = {
     "simulate": "Does this network's gradient reach its first layer? If not, why?",
     "theory": "What does mean-field theory say, without drawing a weight?",
     "compare": "Which of these networks keep their gradient alive? Ranked.",
-    "probe": "The same diagnosis for your own PyTorch model.",
+    "probe": "The same diagnosis for your own PyTorch, Keras or JAX model.",
     "rate": "Which learning rate does this network take?",
     "clip-demo": "What does each kind of clipping do to a run that explodes?",
     "transfer": "Do updates keep their size in width, and so learning rates?",

@@ -9,7 +9,7 @@ from gradcheck.cli.output import JSON
 from gradcheck.cli.ranking import RankingOptions
 from gradcheck.cli.shown import Shown
 from gradcheck.diagnosis.regression import MIXED, Regression, compare_reports, read_report
-from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, DOUBTS, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite
 from gradcheck.spec.command_line import ONCE
@@ -116,6 +116,9 @@ def _failing(regression: Regression, after: Mapping[str, Any], causes: Sequence[
     found = {after["verdict"]["status"], *(layer.get("flag") for layer in after["layers"])} - {"healthy", "ok"}
     if regression.regression:
         found.add("regression")
-    remarks = {cause["code"] for cause in after["verdict"].get("causes", ())} & {*ASKED_FOR}
+    codes = {cause["code"] for cause in after["verdict"].get("causes", ())}
+    remarks = codes & {*ASKED_FOR}
+    if after["verdict"]["status"] == "healthy" and codes & {*DOUBTS}:
+        remarks.add(ANY_DOUBT)
     asked = {*causes, *(found if "any" in causes else ()), *(remarks if REMARKS in causes else ())}
     return (found | remarks) & asked

@@ -22,7 +22,7 @@ from gradcheck.cli.shown import (
     Shown,
 )
 from gradcheck.cli.simulate import FORMATS, REPORT_FORMAT, fails
-from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS
 from gradcheck.engine.threads import wait_asleep
 from gradcheck.errors import MissingExtraError, OptionError
 from gradcheck.spec.options.option import ARGUMENT, Names, Option, rows
@@ -72,7 +72,7 @@ class BaselineOptions(TypedDict):
     tolerance: Annotated[float, TOLERANCE]
 
 
-PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, REMARKS, *ASKED_FOR, "regression")))
+PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, ANY_DOUBT, REMARKS, *ASKED_FOR, "regression")))
 
 
 @command(

@@ -91,7 +91,8 @@ class Shown(NamedTuple):
             name = one_of("format", name, rows["format"].names)
         if words.get("json") and name not in ("text", "json"):
             raise OptionError("json", f"is short for --format json, but --format is {name}: drop one")
-        causes = [_cause(rows["fail_on"].names, cause) for cause in words.get("fail_on") or ()]
+        asked = (cause.strip() for word in words.get("fail_on") or () for cause in word.split(","))
+        causes = [_cause(rows["fail_on"].names, cause) for cause in asked]
         if words["output"] is not None:
             check_writable(words["output"])
         chosen = "json" if words.get("json") else name
@@ -142,14 +143,16 @@ def _cause(names: tuple[str, ...], word: str) -> str:
 
 def _named_elsewhere(word: str) -> str:
     """Return what a name is that some report shows; nothing of any other word."""
-    from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS  # only a mistake pays for these
+    from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS  # only a mistake pays for these
     from gradcheck.diagnosis.sentences import CODES
     from gradcheck.diagnosis.status import STATUSES
     from gradcheck.logs.findings.finding import FINDING_KINDS
 
     if word in ("healthy", "ok"):
         return "nothing to fail on"
-    if word in (*STATUSES, *ASKED_FOR, REMARKS):
+    if word in CAUSES:
+        return "what gradcheck simulate and probe find"
+    if word in (*STATUSES, *ASKED_FOR, REMARKS, ANY_DOUBT):
         return "what gradcheck probe finds"
     if word in FINDING_KINDS:
         return "what gradcheck diagnose finds"

@@ -22,7 +22,7 @@ from gradcheck.cli.shown import (
     Shown,
     format_of,
 )
-from gradcheck.diagnosis.remarks import ASKED_FOR, REMARKS
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, DOUBTS, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import OptionError
 from gradcheck.spec.options.option import Names
@@ -72,8 +72,10 @@ def simulate(options: SimulateOptions, shown: Shown) -> None:
 def fails(report: "Report", causes: Iterable[str]) -> bool:
     """Whether the verdict, a layer's flag, what decided, or what a trial found is one of the causes."""
     found: set[str] = {report.verdict.status, *(layer.flag for layer in report.layers)}
-    asked_for = {cause.code for cause in report.verdict.causes} & {*ASKED_FOR}
-    found |= asked_for | ({REMARKS} if asked_for else set())
+    codes = {cause.code for cause in report.verdict.causes}
+    found |= codes & {*ASKED_FOR}
+    found |= {REMARKS} if codes & {*ASKED_FOR} else set()
+    found |= {ANY_DOUBT} if report.verdict.status == "healthy" and codes & {*DOUBTS} else set()
     if report.trial is not None and report.trial.learns is False:
         found.add(STUCK)
     wanted = {*causes, *(MODEL_CAUSES if "any" in causes else ())}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
+from gradcheck.diagnosis.label import DOUBTFUL, label_of
 from gradcheck.diagnosis.regression import AGAIN, Move, Regression, missing_layers
 from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.diagnosis.report import CauseRecord, RegionRecord, Report
@@ -14,8 +15,9 @@ from gradcheck.render.workflow import MOST, annotation
 def as_github(report: Report) -> str:
     """Return workflow commands: an annotation a region and a remark, at most ten; one of a verdict no region has."""
     status, reasons = report.verdict.status, report.verdict.reasons
-    level = "notice" if status == "healthy" else "error"
-    verdict = [annotation(level, status, reasons[0] if reasons else status)]
+    label, _ = label_of(status, [cause.code for cause in report.verdict.causes])
+    level = {"healthy": "notice", DOUBTFUL: "warning"}.get(label, "error")
+    verdict = [annotation(level, label, reasons[0] if reasons else status)]
     of_regions = "warning" if status == "healthy" else "error"
     regions = [annotation(of_regions, region.flag, _region_text(report, region)) for region in report.regions]
     said = status == "healthy" or status in {region.flag for region in report.regions}

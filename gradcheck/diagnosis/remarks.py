@@ -5,14 +5,15 @@ from collections.abc import Sequence
 #: Those that a build can be made to fail on, each by its name.
 ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "logits-bounded", "softmax-over-batch", "nll-not-log", "not-probabilities",
-    "labels-outside",
-    "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless", "axes-swapped",
-    "examples-mixed", "sampled", "loss-floor",
-    "examples-unheard", "gradient-partial",
+    "labels-outside", "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless",
+    "axes-swapped", "examples-mixed", "sampled", "loss-floor", "examples-unheard", "gradient-partial",
 )  # fmt: skip
 
 #: Any of them.
 REMARKS = "remarks"
+
+#: Any reason that makes a verdict "healthy, but": a remark, or another doubt.
+ANY_DOUBT = "doubts"
 
 #: Of a plain chain whose gradient vanishes, and which Adam trains all the same.
 NEEDS_ADAM = "needs-adam"

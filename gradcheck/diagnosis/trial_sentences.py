@@ -23,6 +23,19 @@ def _starts_far(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
+def _outputs_near(cause: Cause, flow: GradientFlow) -> str:
+    if not cause.value:
+        return (
+            "all examples have exactly the same output, and different inputs: what it is made of sees none of them, as "
+            "a token that a mask (inverted?) keeps from all others, a time step of padding, or weights of zero"
+        )
+    return (
+        f"the outputs of different examples lie {cause.details['apart']:.2g} apart, {100 * cause.value:.2g} % of their "
+        "size: something that is the same for all examples drowns what tells them apart; subtract the inputs' mean and "
+        "divide by their deviation once, start positions and biases small, and see by what the outputs are divided"
+    )
+
+
 def _learns(cause: Cause, flow: GradientFlow) -> str:
     first, last, goal = cause.details["first"], cause.value or 0.0, cause.details["goal"]
     if first <= goal:  # it was trained before
@@ -84,9 +97,7 @@ OF_TRIALS = {
     ),
     "outputs-near": Code(
         "outputs of different examples lie close together; value: as a share of their size",
-        "the outputs of different examples lie {apart:.2g} apart, {hundredfold:.2g} % of their size: something that is "
-        "the same for all examples drowns what tells them apart; subtract the inputs' mean and divide by their "
-        "deviation once, start positions and biases small, and see by what the outputs are divided",
+        _outputs_near,
     ),
     "trial-learns": Code(
         "a model that looks ill learns its own batch; value: the loss in the end",

@@ -52,12 +52,6 @@ FINDINGS = (
             "loss-still",
             "loss-no-lower",
             "first-loss",
-            "readout-large",
-            "branches-grow",
-            "targets-large",
-            "targets-wide",
-            "term-zero",
-            "term-drowned",
         ),
     ),
     _page(

@@ -87,8 +87,34 @@ PROBING = (
         examples=(Example("probe models:softmax_at_the_end --input 8x32", "healthy", "loss-of-probabilities"),),
         try_next=(HEALTHY,),
         references=("Karpathy 2019, A recipe for training neural networks", "examples/models.py"),
-        related=("trial", "no-gradient", "not-learning", "score"),
+        related=("doubts", "trial", "no-gradient", "not-learning", "score"),
         aliases=ALIASES,
+    ),
+    Topic(
+        name="doubts",
+        summary='what makes a verdict "healthy, but"',
+        what="The gradient survives, and something beside it is out of the ordinary: a remark, or a size. Outputs so "
+        "large that the loss starts at three times what a constant answer costs, as the read-out, residual blocks that "
+        "add up, or the inputs are; targets far from 0 or a hundred times wider than 1; a term of the loss that is "
+        "zero, or that drowns another one; a dropout of nearly everything; a chain that Adam trains and SGD hardly "
+        "does.",
+        why="Such a model may train, by an optimizer that is patient with it. So the verdict stays healthy, without a "
+        "probability of training, and --fail-on doubts fails on any of them. Logits that make the loss start at ten "
+        "times what guessing costs are tried; where it doesn't come down, the verdict is exploding.",
+        formula=("large: first loss > 3 × the entropy of the labels, or the targets' variance",),
+        examples=(Example("probe models:large_readout --input 8x32", "healthy", "draw its weights smaller"),),
+        try_next=(HEALTHY,),
+        references=("Karpathy 2019, A recipe for training neural networks", "examples/models.py"),
+        related=("remarks", "trial", "not-learning", "score"),
+        aliases=(
+            "readout-large",
+            "branches-grow",
+            "targets-large",
+            "targets-wide",
+            "term-zero",
+            "term-drowned",
+            "healthy-but",
+        ),
     ),
     Topic(
         name="roles",

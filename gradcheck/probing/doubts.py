@@ -124,9 +124,9 @@ def _outputs_near(found: Evidence) -> Iterator[Cause]:
     Nor does their distance where the loss reads something else, as one that makes unit vectors of embeddings first.
     """
     first, apart = found.at_loss.first, found.outputs_apart
-    if not first.classes or not apart > 0:
+    if not first.classes or not apart >= 0 or not first.output_rms > 0:
         return
-    share = apart / first.output_rms if first.output_rms else math.nan
+    share = apart / first.output_rms
     as_logits = first.value <= LARGE_LOSS * first.constant_answer  # small ones cost what guessing does
     if share < ALIKE or (apart < CLOSE and as_logits):
         yield Cause("outputs-near", None, share, ALIKE, {"apart": apart})

@@ -50,6 +50,7 @@ def test_fail_on_asks_for_causes(gradcheck):
         ("vanishing", "any", 1),
         ("collapsed", "any", 1),
         ("vanishing", "exploding", 0),
+        ("vanishing", "exploding,vanishing", 1),
         ("vanishing", "dead nonfinite", 0),
         ("vanishing", "dead vanishing", 1),
         ("dead", "exploding any", 1),

@@ -154,6 +154,17 @@ def test_a_softmax_twice_fails_where_it_is_asked_for_by_name_only():
     assert report.verdict.causes[0].code == "softmax-twice"
 
 
+def test_whatever_makes_a_verdict_doubtful_fails_where_that_is_asked_for():
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
+    torch.nn.init.normal_(model[2].weight, 0, 10)
+    report = package.torch.probe(model, (torch.randn(16, 8), torch.arange(16) % 4))
+    assert "HEALTHY, BUT" in str(report)
+    assert [fails(report, [cause]) for cause in ("doubts", "remarks", "any")] == [True, False, False]
+    assert as_github(report).startswith("::warning title=gradcheck healthy%2C but::")
+    torch.nn.init.normal_(model[2].weight, 0, 0.3)
+    assert not fails(package.torch.probe(model, (torch.randn(16, 8), torch.arange(16) % 4)), ["doubts"])
+
+
 def test_csv_has_a_line_for_each_layer(probed):
     header, *lines = probed("torch_models:vgg --input 8x3x32x32 --format csv").splitlines()
     assert header.startswith("index,name,kind,fan_in,fan_out,")

@@ -40,7 +40,7 @@ def test_a_gate_fails_where_the_rate_is_what_it_asks_for(options, code, gradchec
         ("rate --arch transformer", "allowed: mlp, rnn, lstm, gru"),
         ("rate --lr 0", "--lr 0.0 is not"),
         ("rate --optimizer rmsprop", "--optimizer 'rmsprop' is unknown"),
-        ("rate --fail-on vanishing", "--fail-on 'vanishing' is unknown"),
+        ("rate --fail-on vanishing", "--fail-on 'vanishing' is what gradcheck simulate and probe find"),
         ("rate --updates none", "--updates"),
     ],
 )

@@ -29,6 +29,7 @@ from gradcheck.logs.findings.robust import (
     low_median,
     median,
     printed_unit,
+    quantiles,
 )
 from gradcheck.logs.series import Series
 
@@ -142,7 +143,7 @@ def _huge_alone(series: Series, losses: Numbers) -> list[Finding]:
     nowhere = got_nowhere(series)
     if nowhere is None:
         nowhere = median(losses[-third:]) >= median(losses[:third])
-    if np.quantile(np.abs(losses), HARDLY, method="higher") < HUGE_ALONE or not nowhere:
+    if quantiles(np.abs(losses), HARDLY)[0] < HUGE_ALONE or not nowhere:
         return []
     numbers = {"loss": median(np.abs(losses))}
     return [Finding("huge", *series.ends, (), numbers, HUGE_ALONE, {"alone": True}, NOTE)]

@@ -60,8 +60,8 @@ def _far_spikes(series: Series) -> list[Finding]:
     rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > FAR)
     norm = series.norm.above_zero()
     if len(norm):
-        high = norm.steps[norm.peak > median(norm.level) + FAR]
-        rows = rows[np.isin(track.steps[rows], high)]
+        high = np.append(norm.steps[norm.peak > median(norm.level) + FAR], np.nan)  # ascending
+        rows = rows[high[np.searchsorted(high[:-1], track.steps[rows])] == track.steps[rows]]
     if not len(rows):
         return []
     highest = int(rows[np.argmax(excess[rows])])

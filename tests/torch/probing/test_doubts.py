@@ -199,3 +199,28 @@ def test_one_that_comes_down_is_a_remark():
     report = probe(model, classes())
     assert report.model.trial.learns
     assert (report.verdict.status, codes(report)[0]) == ("healthy", "readout-large")
+
+
+class FirstToken(nn.Module):
+    """A classifier of a first token that attention keeps from all others."""
+
+    def __init__(self, alone):
+        super().__init__()
+        self.embedding = nn.Embedding(30, 32)
+        layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True)
+        self.encoder, self.head = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Linear(32, 4)
+        self.alone = alone
+
+    def forward(self, tokens):
+        hidden = torch.ones_like(tokens, dtype=torch.bool) if self.alone else torch.zeros_like(tokens, dtype=torch.bool)
+        hidden[:, 0] = False
+        return self.head(self.encoder(self.embedding(tokens), src_key_padding_mask=hidden)[:, 0])
+
+
+def test_outputs_that_are_the_same_for_all_examples_collapse():
+    tokens = torch.randint(1, 30, (16, 8))
+    tokens[:, 0] = 0
+    report = probe(FirstToken(alone=True), (tokens, torch.arange(16) % 4))
+    assert (report.verdict.status, codes(report)[0]) == ("collapsed", "outputs-near")
+    assert report.verdict.reasons[0].startswith("all examples have exactly the same output")
+    assert probe(FirstToken(alone=False), (tokens, torch.arange(16) % 4)).verdict.status == "healthy"
