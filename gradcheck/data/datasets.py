@@ -23,6 +23,9 @@ MOST_CLASSES = 1_000_000
 #: An archive may inflate to so many bytes, and to so many times its own size: numbers that say something don't.
 LARGE, INFLATED = 2**28, 200
 
+#: A column that varies by no more than this share of the one that varies most is constant, but for rounding.
+ROUNDING = 1e-12
+
 Labels = npt.NDArray[np.int64]
 
 
@@ -66,6 +69,15 @@ class Dataset(NamedTuple):
     def outputs(self) -> int:
         """Units that a drawn read-out gets: one per class."""
         return OUTPUTS if self.labels is None else max(2, int(self.labels.max()) + 1)
+
+    def largest_column(self) -> tuple[int, float]:
+        """Return which column, from 1, varies most, and how many times as much as a typical one of those that vary."""
+        if self.inputs is None:
+            return 1, 1.0
+        spread = self.inputs.std(axis=0)
+        largest = int(spread.argmax())
+        varying = spread[spread > ROUNDING * spread[largest]]
+        return largest + 1, float(spread[largest] / np.median(varying))
 
     def batch(self, data: DataSpec, seed: int, dtype: str) -> Batch:
         """Return the batch that `seed` picks (or draws) as `dtype`."""

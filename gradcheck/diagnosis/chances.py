@@ -6,6 +6,7 @@ from gradcheck.base.wording import counted
 from gradcheck.diagnosis.remarks import DOUBTS, NEEDS_ADAM, TRAINS_ALL_THE_SAME
 from gradcheck.diagnosis.report import Report, VerdictRecord
 from gradcheck.render.numbers import percent, significant
+from gradcheck.spec.thresholds import USUAL
 
 #: What keeps a network from training although its gradient is healthy, by the cause.
 WHY_NOT = {
@@ -19,8 +20,13 @@ WHY_NOT = {
 def said_of_training(report: Report) -> Iterator[str]:
     """Yield how likely training works, and what came of it where it was tried."""
     if not _contradicts(report) and not _is_unknown(report):
-        yield chance_of_training(report.verdict)
+        yield chance_of_training(report.verdict, limited=_is_limited(report))
     yield from _of_trial(report)
+
+
+def _is_limited(report: Report) -> bool:
+    """Whether its verdict has limits that the user gave."""
+    return any(report.config.get(name, usual) != usual for name, usual in USUAL.to_dict().items())
 
 
 def _contradicts(report: Report) -> bool:
@@ -34,8 +40,15 @@ def _is_unknown(report: Report) -> bool:
     return report.command == "probe" and report.verdict.score == TRAINS_ALL_THE_SAME and not failed
 
 
-def chance_of_training(verdict: VerdictRecord) -> str:
-    """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy."""
+def chance_of_training(verdict: VerdictRecord, *, limited: bool = False) -> str:
+    """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy.
+
+    Parameters
+    ----------
+    verdict : VerdictRecord
+    limited : bool
+        Its limits are the user's own, so that it may be healthy by them alone.
+    """
     codes = [cause.code for cause in verdict.causes]
     if verdict.status == "healthy" and not ({*DOUBTS} - {NEEDS_ADAM}).isdisjoint(codes):
         return "no probability of training is given: what is named above outweighs a healthy gradient"
@@ -45,8 +58,9 @@ def chance_of_training(verdict: VerdictRecord) -> str:
     chance = f"{who} trains it with probability {percent(verdict.score)}"
     if verdict.status != "healthy" or verdict.trainable:
         return chance
-    why = next((said for code, said in WHY_NOT.items() if code in codes), "by the usual limits it is not healthy")
-    return f"the gradient is within the limits given, and yet {chance}: {why}"
+    otherwise = "it may not be healthy by the usual limits" if limited else "so few networks with such numbers trained"
+    why = next((said for code, said in WHY_NOT.items() if code in codes), otherwise)
+    return f"the gradient is within the limits{' given' if limited else ''}, and yet {chance}: {why}"
 
 
 def _of_trial(report: Report) -> Iterator[str]:

@@ -172,6 +172,12 @@ OF_LOSS = {
     ),
     "constant-loss": Code("no gradient leaves the loss", _SHUT % "the loss doesn't change with the read-out's output"),
     "first-loss": Code("value: the loss where training starts; limit: what a constant answer costs", _first_loss),
+    "columns-apart": Code(
+        "a column of the data drowns most others; value: its standard deviation over the typical one's",
+        "column {column} of the data varies {value:,.0f} times as much as a typical one, and the file is scaled as a "
+        "whole: beside it most columns are as good as constant; standardise each column by itself, "
+        "(x - x.mean(0)) / x.std(0)",
+    ),
     "readout-large": Code(
         "the loss starts far above a constant answer's; value: root mean square of the outputs",
         "the loss starts at {times:.3g} times what a constant answer costs: the read-out's outputs are too large, "

@@ -141,6 +141,7 @@ MEASURES = (
             "ratio",
             "gradient-ratio",
             "rank",
+            "columns-apart",
             "effective-rank",
             "cosine",
             "flag",

@@ -197,11 +197,15 @@ def depth_limit(spec: NetworkSpec) -> int | None:
 
 
 def _skips(spec: NetworkSpec) -> Iterator[Change]:
-    """Skip connections, also with the scale that keeps the signal's size over the depth."""
+    """Skip connections, also with the scale that keeps the signal's size over the depth.
+
+    Of a network that has them also the scale whose sum over the depth is 1, which keeps what tells examples apart, too
+    (Hanin & Rolnick 2018).
+    """
     if len(set(spec.widths)) > 1:
         return
-    damped = round(1 / math.sqrt(spec.depth), 3)
-    for scale in (1.0, damped):
+    scales = (1.0, 1 / math.sqrt(spec.depth), *([1 / spec.depth] if spec.residual else []))
+    for scale in (round(one, 3) for one in scales):
         if not spec.residual or scale != spec.residual_scale:
             yield {"residual": True, "residual_scale": scale}
 

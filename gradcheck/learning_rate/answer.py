@@ -76,11 +76,10 @@ def _nearest(draw: Draw, best: float) -> Run:
 
 def _warm_up(run: Run) -> int:
     """Return after how many updates the loss is no longer above where it began; 0 where it never is."""
-    first = run.losses[0]
-    return max((number for number, loss in enumerate(run.losses) if loss > first + RISEN * abs(first)), default=0)
+    pairs = enumerate(zip(run.losses, run.began, strict=True))
+    return max((number for number, (loss, began) in pairs if loss > began + RISEN * abs(began)), default=0)
 
 
 def _peak(run: Run) -> float:
-    """Return the largest loss over the first one; 1 where that is zero."""
-    first = run.losses[0]
-    return max(run.losses) / first if first else 1.0
+    """Return how many times where it began the loss is at most; 1 where that is zero."""
+    return max(loss / began if began else 1.0 for loss, began in zip(run.losses, run.began, strict=True))

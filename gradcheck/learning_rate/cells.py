@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gradcheck.base.wording import counted
 from gradcheck.learning_rate.report import CALLED, RateReport, RateRun
 from gradcheck.learning_rate.rules import usual_updates
+from gradcheck.learning_rate.runs import NO_BETTER as OF_A_GUESS
 from gradcheck.render.heading import SEPARATOR, what_was_run
 from gradcheck.render.numbers import significant
 from gradcheck.spec.command_line import command_line
@@ -31,13 +32,18 @@ COLUMNS: dict[str, Callable[[RateRun], str]] = {
 #: What is said of a run whose loss falls, though no rate helps.
 NO_BETTER = "no better than guessing"
 
+#: The same of one whose loss was below what guessing costs before any update.
+NO_PROGRESS = "hardly any progress"
+
 
 def outcome(report: RateReport, run: RateRun) -> str:
     """Say how a run ended: where no rate helps, that a loss which falls gets no further than a constant answer's."""
     if run.loss is None:
         return f"diverged after {counted(run.updates - 1, 'update')}"
-    none_helps = report.verdict.status == "no-rate" and report.start.constant_loss is not None
-    return NO_BETTER if none_helps and run.status == "falls" else run.status
+    guess = report.start.constant_loss
+    if report.verdict.status != "no-rate" or guess is None or run.status != "falls":
+        return run.status
+    return NO_BETTER if run.loss > OF_A_GUESS * guess else NO_PROGRESS
 
 
 def heading(report: RateReport) -> str:

@@ -8,7 +8,7 @@ from gradcheck.base.wording import counted
 from gradcheck.learning_rate.answer import Answer, answer_of
 from gradcheck.learning_rate.doubts import doubts_of, on_plateau, widened
 from gradcheck.learning_rate.rules import Rule
-from gradcheck.learning_rate.runs import Draw
+from gradcheck.learning_rate.runs import HOPE, Draw
 from gradcheck.learning_rate.search import HIGHEST, LOWEST
 from gradcheck.render.numbers import percent, power, significant
 
@@ -29,10 +29,6 @@ FAR = 10.0
 #: Decades from which on a ratio is written by its logarithm.
 FLOATS = 300
 
-#: A network has made progress where its loss in the end is this share below what is known without any training: as in
-#: a trial of ``simulate``.
-HOPE = 0.03
-
 #: Why there is no rate, by how the search along the first update ended.
 NO_RATE = {
     "flat": f"along the first update the loss changes at no rate up to {HIGHEST:g}: the gradient is zero, or all but "
@@ -47,6 +43,9 @@ NO_RATE = {
 #: The same, where no rate has a loss.
 NO_LOSS = "along the first update the loss is not finite at any rate"
 
+
+#: What a network that has learnt is better than.
+CONSTANT_ANSWER = "an answer that is the same for all examples costs {0}"
 
 #: The probability to train below which a network is taken for one that doesn't, unless its runs say otherwise.
 EVEN_CHANCE = 0.5
@@ -148,7 +147,7 @@ def has_progressed(draw: Draw, constant: float) -> bool:
     """Whether a run gets below the loss of any answer that is the same for all examples."""
     if not draw.runs:
         return False
-    known = min(draw.start.loss, constant) if math.isfinite(constant) else math.nan
+    known = min(draw.before, constant) if math.isfinite(constant) else math.nan
     return draw.furthest.score <= (1 - HOPE) * known  # no comparison with nan is true
 
 
@@ -160,7 +159,7 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
             yield Reason(draw.start.status, NO_LOSS if lost else NO_RATE[draw.start.status])
             break
         if not draw.furthest.falls:
-            first, end = draw.start.loss, draw.furthest.score
+            first, end = draw.before, draw.furthest.score
             text = f"no run lowers the loss: {significant(first, 3)} at first, {significant(end, 3)} in the end at best"
             yield Reason("no-run", text, end, first)
             break
@@ -172,12 +171,13 @@ def _why_none(draws: Sequence[Draw], evidence: Evidence | None) -> Iterator[Reas
     yield Reason("untrainable", said, evidence.score, EVEN_CHANCE)
     if draws[0].runs and math.isfinite(evidence.constant):
         run = draws[0].furthest
+        known = min(run.before, evidence.constant)  # a network may start with less than a guess costs
+        what = "it is {0} without any" if known < evidence.constant else CONSTANT_ANSWER
         text = (
             f"the loss is {significant(run.score, 3)} after {counted(len(run.losses), 'update')} at the best of "
-            f"{counted(len(draws[0].runs), 'rate')}; an answer that is the same for all examples costs "
-            f"{significant(evidence.constant, 3)}"
+            f"{counted(len(draws[0].runs), 'rate')}; {what.format(significant(known, 3))}"
         )
-        yield Reason("no-progress", text, run.score, evidence.constant)
+        yield Reason("no-progress", text, run.score, known)
 
 
 def _asked(asked: float, answer: Answer, status: str) -> Reason:

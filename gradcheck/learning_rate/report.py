@@ -21,8 +21,8 @@ class RateRun(Record):
     seed: int | None = item("of the draw; null: a model of your own")
     rate: float
     status: Literal["falls", "rises", "fades", "diverged"] = item(
-        "falls; rises: the loss in the end isn't below the first one; fades: most layers' gradients are "
-        "lost, and no more is learnt than a constant answer; diverged: given up"
+        "falls; rises: the loss in the end isn't below the first one, or that of the same batches untrained; fades: "
+        "most layers' gradients are lost, and no more is learnt than a constant answer; diverged: given up"
     )
     loss: float | None = item("in the end, the mean of the last two fifths; of a run that diverged null")
     updates: int = item("that were looked at", minimum=1)
@@ -184,8 +184,14 @@ def make_rate_report(
         draws=tuple(_draw(one, ruled) for one in draws),
         runs=tuple(_run(draw.seed, one) for draw in draws for one in draw.runs),
         forward_passes=sum(one.start.passes for one in draws),
-        backward_passes=sum(1 + sum(len(run.losses) for run in one.shorter + one.runs) for one in draws),
+        backward_passes=sum(map(_backward_passes, draws)),
     )
+
+
+def _backward_passes(draw: Draw) -> int:
+    """Count those of its search, its runs, and of the batches that were looked at without any update."""
+    untrained = sum(map(len, {one.untrained for one in draw.shorter + draw.runs}))
+    return 1 + untrained + sum(len(run.losses) for run in draw.shorter + draw.runs)
 
 
 def _draw(draw: Draw, rule: Rule) -> RateDraw:

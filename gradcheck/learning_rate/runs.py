@@ -35,6 +35,10 @@ FALLS_BY, DOUBLINGS = 0.3, 2
 DIVERGED = 4.0
 
 
+#: A run has made progress where its loss in the end is this share below what is known without any training: as in
+#: a trial of ``simulate``.
+HOPE = 0.03
+
 #: A run has learnt no more than a constant answer where its loss is above this share of what that costs.
 NO_BETTER = 0.97
 
@@ -51,12 +55,15 @@ class Run(NamedTuple):
         It was given up: its loss is not finite, or above twice the first one.
     fades : bool
         The gradient of most layers is lost in the end, and nothing has been learnt but a constant answer.
+    untrained : tuple of float
+        The losses of the same batches without any update; empty where the first one's says enough.
     """
 
     rate: float
     losses: tuple[float, ...]
     diverged: bool
     fades: bool = False
+    untrained: tuple[float, ...] = ()
 
     @property
     def fails(self) -> bool:
@@ -71,13 +78,22 @@ class Run(NamedTuple):
     @property
     def end(self) -> float:
         """The mean loss of the last batches."""
-        last = self.losses[-max(1, round(END * len(self.losses))) :]
-        return sum(last) / len(last)
+        return _mean_of_last(self.losses)
+
+    @property
+    def before(self) -> float:
+        """What its loss in the end is compared with: that of the same batches untrained, or of the first one."""
+        return _mean_of_last(self.untrained) if self.untrained else self.losses[0]
+
+    @property
+    def began(self) -> tuple[float, ...]:
+        """What each loss is compared with: that of its batch untrained, or of the first one."""
+        return self.untrained[: len(self.losses)] or self.losses[:1] * len(self.losses)
 
     @property
     def falls(self) -> bool:
-        """Whether the loss in the end is below the first one."""
-        return not self.fails and self.score < self.losses[0]
+        """Whether the loss in the end is below that without any update."""
+        return not self.fails and self.score < self.before
 
 
 class Draw(NamedTuple):
@@ -105,9 +121,14 @@ class Draw(NamedTuple):
         """The run whose loss is least in the end."""
         return min(self.runs, key=lambda one: one.score)
 
+    @property
+    def before(self) -> float:
+        """The loss without any update."""
+        return self.runs[0].before if self.runs else self.start.loss
+
     def learnt(self, constant: float) -> bool:
         """Whether that loss is clearly below the first one, and below that of a constant answer."""
-        goal = min(self.start.loss, constant)
+        goal = min(self.before, constant)
         return self.furthest.score <= goal - FALLS_BY * abs(goal)
 
     @property
@@ -172,11 +193,19 @@ def make_runs(
     tick: Callable[[], None] | None = None,
     constant: float = math.inf,
 ) -> tuple[Run, ...]:
-    """Run at a rate and at those around it, until the best one has a neighbour on both sides."""
+    """Run at a rate and at those around it, until the best one has a neighbour on both sides.
+
+    Where the best loss isn't clearly below that of the first batch, which may be an easy one, the runs are compared
+    with what all their batches cost without any update.
+    """
     runs: dict[int, Run] = {}  # power of SPACING ↦ the run at that rate
+    untrained: tuple[float, ...] = ()
     middle = min(max(middle, LOWEST), HIGHEST)
     while (power := _next(runs)) is not None and LOWEST <= middle * SPACING**power <= HIGHEST:
-        runs[power] = _run(descent, middle * SPACING**power, updates, constant)
+        runs[power] = _run(descent, middle * SPACING**power, updates, constant)._replace(untrained=untrained)
+        if not untrained and _in_doubt(min(runs.values(), key=lambda one: one.score)):
+            untrained = _untrained(descent, updates)
+            runs = {done: one._replace(untrained=untrained) for done, one in runs.items()}
         if tick is not None:
             tick()
     return tuple(runs[power] for power in sorted(runs))
@@ -207,6 +236,23 @@ def _run(descent: Descent, rate: float, updates: int, constant: float) -> Run:
         descent.step(rate)
     run = Run(rate, tuple(losses), diverged=False)
     return run._replace(fades=run.end > NO_BETTER * constant and descent.fades())  # nothing is above infinity
+
+
+def _in_doubt(best: Run) -> bool:
+    """Whether the loss of the best run is near or above that of the first batch."""
+    return not best.fails and best.end > best.losses[0] - HOPE * abs(best.losses[0])
+
+
+def _untrained(descent: Descent, updates: int) -> tuple[float, ...]:
+    """Return the losses of a run's batches without any update; the first one's for all where others aren't finite."""
+    descent.restart()
+    losses = tuple(descent.look() for _ in range(updates))
+    return losses if all(map(math.isfinite, losses)) else losses[:1] * updates
+
+
+def _mean_of_last(losses: tuple[float, ...]) -> float:
+    last = losses[-max(1, round(END * len(losses))) :]
+    return sum(last) / len(last)
 
 
 def _times(factor: float, loss: float) -> float:

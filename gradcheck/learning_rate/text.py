@@ -7,7 +7,16 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gradcheck.base.wording import as_percent, counted
-from gradcheck.learning_rate.cells import COLUMNS, NO_BETTER, heading, label_of, next_command, outcome, told_along
+from gradcheck.learning_rate.cells import (
+    COLUMNS,
+    NO_BETTER,
+    NO_PROGRESS,
+    heading,
+    label_of,
+    next_command,
+    outcome,
+    told_along,
+)
 from gradcheck.learning_rate.report import RateReport
 from gradcheck.learning_rate.runs import END
 from gradcheck.render.bars import Scale, bar, sparkline
@@ -51,9 +60,10 @@ def _runs(report: RateReport, seed: int | None, page: Page) -> Group:
     for one in runs:
         share = 1.0 if one.loss is None or highest <= 0 else one.loss / highest
         said = outcome(report, one)
-        style = STYLES["rises" if said == NO_BETTER else one.status]
+        unmoved = said in (NO_BETTER, NO_PROGRESS)
+        style = STYLES["rises" if unmoved else one.status]
         drawn = Text(bar(share, room, page.glyphs) if room > 0 else "", style=style)
-        said = said if room > 0 or said == NO_BETTER else one.status
+        said = said if room > 0 or unmoved else one.status
         table.add_row(COLUMNS["rate"](one), COLUMNS["loss"](one), Text(said), *([drawn] if room > 0 else []))
     of_draw = f" of seed {seed}" if len(report.draws) > 1 else ""
     updates = counted(max(one.updates for one in runs), "update")

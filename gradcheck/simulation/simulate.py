@@ -1,12 +1,13 @@
 """``simulate``: does this network's gradient survive from the last layer to the first, before any training?"""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+from gradcheck.data.datasets import Dataset
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.number_formats import Place, numbers_record
 from gradcheck.diagnosis.report import Report
@@ -25,6 +26,9 @@ from gradcheck.spec.number_formats import USUAL_RATE, number_formats
 from gradcheck.spec.options.option import rows, takes
 from gradcheck.spec.options.simulation import SimulateOptions
 from gradcheck.spec.probing import LOSS_SCALES
+
+#: A column that varies so many times as much as a typical one drowns it.
+COLUMNS_APART = 100.0
 
 
 @takes(SimulateOptions)
@@ -162,7 +166,7 @@ def _measured(
     theory: Callable[[], Prediction | Unknown] = partial(predicted, experiment)
     if not experiment.is_small:  # another core predicts while this one measures
         theory = ahead(theory)
-    outcome = _with_far_loss(experiment, experiment.outcome(tick, tally))
+    outcome = _with_remarks(experiment, experiment.outcome(tick, tally))
     prediction = expectation(experiment, outcome, theory())
     report = make_report("simulate", config, *outcome, parameters=experiment.parameters, prediction=prediction)
     if tally is None:
@@ -171,13 +175,25 @@ def _measured(
     return with_numbers(report, numbers_record(tally, places), outcome.typical), outcome
 
 
-def _with_far_loss(experiment: Experiment, outcome: Outcome) -> Outcome:
-    """Add the loss where training starts to what is said, if it is far above guessing."""
-    loss, (flags, regions, verdict) = experiment.far_loss(outcome.typical), outcome.diagnosis
-    if loss is None:
-        return outcome
-    far = Cause("first-loss", None, loss, math.log(experiment.classes), {"classes": experiment.classes})
-    return outcome._replace(diagnosis=Diagnosis(flags, regions, verdict._replace(causes=(*verdict.causes, far))))
+def _with_remarks(experiment: Experiment, outcome: Outcome) -> Outcome:
+    """Add what is to be said of the data, and of the loss where training starts."""
+    flags, regions, verdict = outcome.diagnosis
+    said = (*verdict.causes, *_of_columns(experiment), *_of_far_loss(experiment, outcome))
+    return outcome._replace(diagnosis=Diagnosis(flags, regions, verdict._replace(causes=said)))
+
+
+def _of_columns(experiment: Experiment) -> Iterator[Cause]:
+    """A column beside which most others are as good as constant, as the data is scaled as a whole."""
+    column, times = experiment.dataset.largest_column() if isinstance(experiment.dataset, Dataset) else (1, 1.0)
+    if times > COLUMNS_APART:
+        yield Cause("columns-apart", None, times, COLUMNS_APART, {"column": column})
+
+
+def _of_far_loss(experiment: Experiment, outcome: Outcome) -> Iterator[Cause]:
+    """The loss where training starts, if it is far above guessing."""
+    loss = experiment.far_loss(outcome.typical)
+    if loss is not None:
+        yield Cause("first-loss", None, loss, math.log(experiment.classes), {"classes": experiment.classes})
 
 
 def _save(path: Path, experiment: Experiment) -> None:

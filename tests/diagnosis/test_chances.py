@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import gradcheck
+from gradcheck.base.record import Frozen
 from gradcheck.diagnosis.chances import chance_of_training, said_of_training
 
 
@@ -10,10 +11,25 @@ def test_a_healthy_gradient_that_hardly_trains_is_no_contradiction():
     report = gradcheck.simulate(depth=1, width=8, batch_size=8, activation="elu", gain=1e-10, suggest=False)
     assert report.verdict.status == "healthy"
     assert chance_of_training(report.verdict) == (
-        "the gradient is within the limits given, and yet plain SGD trains it with probability below 1 %: "
+        "the gradient is within the limits, and yet plain SGD trains it with probability below 1 %: "
         "its outputs are far from 1"
     )
     assert " and yet " in str(report).replace("\n            ", " ")
+
+
+def test_only_limits_that_were_given_are_called_so():
+    report = gradcheck.simulate(depth=4, width=8, activation="tanh", init="lecun", suggest=False)
+    unlikely = replace(report, verdict=replace(report.verdict, status="healthy", score=0.35, trainable=False))
+    (said,) = said_of_training(unlikely)
+    assert said == (
+        "the gradient is within the limits, and yet plain SGD trains it with probability 35 %: so few networks with "
+        "such numbers trained"
+    )
+    (limited,) = said_of_training(replace(unlikely, config=Frozen({**report.config, "max_span": 9.0})))
+    assert limited == (
+        "the gradient is within the limits given, and yet plain SGD trains it with probability 35 %: it may not be "
+        "healthy by the usual limits"
+    )
 
 
 def test_a_model_that_is_ill_is_given_no_high_probability_to_train():

@@ -43,6 +43,13 @@ def test_without_a_run_that_lowers_the_loss_there_is_no_answer(runs, draw):
     assert answer_of([draw({0.1: 1.0}), draw(runs, seed=1)], RULE) is None
 
 
+def test_a_first_batch_that_is_easy_asks_for_no_warm_up(draw):
+    easy = draw({0.2: 2.4, 0.4: 2.3, 0.8: 2.4})
+    paired = easy._replace(runs=tuple(one._replace(untrained=(2.0, *[2.6] * 9)) for one in easy.runs))
+    answer = answer_of([paired], RULE)
+    assert (answer.warm_up, answer.peak) == (0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("course", "updates", "peak"),
     [

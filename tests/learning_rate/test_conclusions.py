@@ -83,6 +83,14 @@ def test_a_network_that_is_ill_and_makes_no_progress_has_no_rate(draw):
     assert found.reasons[0].text.startswith("simulate calls it vanishing: layers 1 to 45")
 
 
+def test_no_progress_is_measured_by_the_untrained_loss_where_that_is_below_a_guess(draw):
+    (*_, less), (*_, more) = (
+        concluded(draw({0.1: 1.97}), evidence=ILL._replace(constant=constant)).reasons for constant in (2.3, 1.99)
+    )
+    assert less.text == "the loss is 1.97 after 10 updates at the best of 1 rate; it is 2.00 without any"
+    assert more.text.endswith("; an answer that is the same for all examples costs 1.99")
+
+
 def test_a_network_that_is_healthy_and_unlikely_to_train_is_called_that(draw):
     found = concluded(draw({0.1: 1.97}), evidence=ILL._replace(status="healthy", score=0.2))
     assert found.reasons[0].text == "simulate gives it little chance to train: 20 %"

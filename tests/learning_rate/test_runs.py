@@ -41,6 +41,36 @@ class Bowl:
         return self.sharpness * theta**2 / 2 + self.floor
 
 
+class Easy(Bowl):
+    """Its first batch costs less than the others by what any of them can be brought down."""
+
+    def restart(self):
+        super().restart()
+        self.batches = 0
+
+    def look(self):
+        self.batches += 1
+        return super().look()
+
+    def _loss(self, theta):
+        return super()._loss(theta) + (0.6 if self.batches > 1 else 0.0)
+
+
+def test_a_first_batch_that_is_easy_hides_no_progress_on_the_others():
+    bowl = Easy(1.0)
+    bowl.restart()
+    found = find_rate(bowl, RULE, 25)
+    assert found.start.loss == pytest.approx(0.6)
+    assert found.before == pytest.approx(1.2)
+    assert found.furthest.score == pytest.approx(0.7)
+    assert found.furthest.falls
+    assert not found.furthest.losses[-1] < found.furthest.losses[0]
+
+
+def test_the_batches_are_looked_at_untrained_only_where_the_loss_is_near_that_of_the_first():
+    assert {one.untrained for one in find_rate(Bowl(100.0), RULE, 25).runs} == {()}
+
+
 @pytest.mark.parametrize("start", [0.1, 1.0, 30.0])
 def test_wherever_the_runs_begin_they_end_around_the_best_one(start):
     found = find_rate(Bowl(100.0), RULE._replace(start=start), 25)

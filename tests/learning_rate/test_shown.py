@@ -62,6 +62,12 @@ def test_where_no_rate_helps_no_run_is_marked_as_one_that_falls(fallen):
         assert "falls" not in text
 
 
+def test_a_run_whose_loss_is_below_a_guess_is_not_called_no_better(fallen):
+    below = str(replace(fallen, runs=tuple(replace(one, loss=0.5) for one in fallen.runs)))
+    assert "hardly any progress" in below
+    assert "no better than guessing" not in below
+
+
 def test_nor_is_it_on_the_page(fallen):
     pytest.importorskip("jinja2")
     assert "no better than guessing" in fallen.to_html()

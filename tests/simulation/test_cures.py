@@ -182,6 +182,10 @@ def test_skip_connections_are_tried_plain_and_damped_by_the_root_of_the_depth(ev
     assert {"residual": True, "residual_scale": 0.2} in changes
 
 
+def test_skip_connections_that_are_there_are_damped_by_the_depth_itself_too(every_change):
+    assert {"residual_scale": 0.05} in every_change(depth=20, width=32, activation="relu", init="he", residual=True)
+
+
 def test_every_kind_of_change_is_tried(every_change):
     tried = {name for change in every_change(activation="tanh", gain=0.3) for name in change}
     assert tried == {"activation", "init", "gain", "norm", "residual", "residual_scale", "depth"}
@@ -193,6 +197,11 @@ def test_a_recurrence_is_offered_a_cell_with_a_memory_its_gate_open_for_as_many_
         assert {"arch": arch, "activation": "tanh", "forget_bias": 2.08} in changes  # ln 8
     assert {"arch", "activation", "init"} <= {name for change in changes for name in change}
     assert {"forget_bias": 2.77} in every_change(arch="lstm", forget_bias=-3.0, batch_size=1)  # ln 16
+
+
+def test_a_gate_is_opened_less_too_where_the_root_of_the_steps_is_enough(every_change):
+    assert {"forget_bias": 1.39} in every_change(arch="lstm", init="torch")  # ln 4
+    assert {"forget_bias": 1.04} in every_change(arch="gru", forget_bias=-3.0, steps=8)
 
 
 def test_a_recurrent_gain_is_taken_back_where_there_is_one(every_change):

@@ -341,3 +341,16 @@ def test_a_loss_that_starts_far_above_guessing_is_said():
     for near in ({"residual_scale": 0.141}, {"data": "gaussian"}):
         causes = gradcheck.simulate(residual=True, **near).verdict.causes
         assert "first-loss" not in [cause.code for cause in causes]
+
+
+def test_a_column_that_drowns_the_others_is_named(tmp_path, rng):
+    columns = rng.standard_normal((64, 5)) * [1, 20, 49_000, 2, 0]
+    np.savez(tmp_path / "x.npz", x=columns)
+    np.savez(tmp_path / "apart.npz", x=columns[:, :4] / columns[:, :4].std(0))
+    named, apart = (
+        gradcheck.simulate(depth=4, width=8, data=tmp_path / name, suggest=False) for name in ("x.npz", "apart.npz")
+    )
+    (cause,) = (one for one in named.verdict.causes if one.code == "columns-apart")
+    assert 2000 < cause.value < 49_000
+    assert "column 3 of the data" in cause.text
+    assert "columns-apart" not in [one.code for one in apart.verdict.causes]
