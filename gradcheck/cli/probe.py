@@ -18,6 +18,7 @@ from gradcheck.cli.shown import (
     MODEL_CAUSES,
     PLOT,
     QUIET,
+    SATURATED,
     TOLERANCE,
     Shown,
 )
@@ -72,7 +73,7 @@ class BaselineOptions(TypedDict):
     tolerance: Annotated[float, TOLERANCE]
 
 
-PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, ANY_DOUBT, REMARKS, *ASKED_FOR, "regression")))
+PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, SATURATED, ANY_DOUBT, REMARKS, *ASKED_FOR, "regression")))
 
 
 @command(

@@ -30,7 +30,7 @@ PROBING = (
             "learns: loss after ≤ 0.7 min(first loss, entropy of the labels)",
             "elasticity = ‖W‖ ‖∂L/∂W‖ / |L|, its median; lost below 1e-4",
             "large inputs: 10 steps of SGD, rate 0.1 for a constant answer of 1, make it explode",
-            "tried, too: logits whose loss starts > 10 times above guessing",
+            "tried, too: saturated layers whose loss starts > 10 times above guessing",
         ),
         examples=(Example("simulate --depth 30 --activation relu --init he --norm batch", "exploding", "span 2.34"),),
         try_next=(Example("simulate --depth 30 --activation relu --init he --norm layer", "healthy"),),
@@ -99,8 +99,8 @@ PROBING = (
         "zero, or that drowns another one; a dropout of nearly everything; a chain that Adam trains and SGD hardly "
         "does.",
         why="Such a model may train, by an optimizer that is patient with it. So the verdict stays healthy, without a "
-        "probability of training, and --fail-on doubts fails on any of them. Logits that make the loss start at ten "
-        "times what guessing costs are tried; where it doesn't come down, the verdict is exploding.",
+        "probability of training, and --fail-on doubts fails on any of them. Saturated layers with logits that make "
+        "the loss start at ten times what guessing costs are tried: where it stays there, the verdict is exploding.",
         formula=("large: first loss > 3 × the entropy of the labels, or the targets' variance",),
         examples=(Example("probe models:large_readout --input 8x32", "healthy", "draw its weights smaller"),),
         try_next=(HEALTHY,),

@@ -12,6 +12,7 @@ from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS, causes_of
 from gradcheck.probing.growing import causes_of_growth
 from gradcheck.probing.trial import FAR
+from gradcheck.spec.thresholds import USUAL
 
 #: The logits of different examples lie close together where so little is between them, as a share of their size. Of
 #: convolutions as PyTorch draws them it is 4 %; where pixels are divided by 255 twice, 0.01 %.
@@ -102,12 +103,21 @@ def starts_far(found: Evidence) -> Iterator[Cause]:
 def _starts_above(found: Evidence) -> Iterator[Cause]:
     """Yield why the logits are so large that the loss starts many times above guessing, where it does.
 
-    Outputs that are compared with numbers come down slowly, step by step, where nothing is saturated.
+    Where nothing is saturated they come down, though slowly: of a linear model that is drawn from N(0, 1) in thousands
+    of steps.
     """
     first = found.sized(found.at_loss.first)
-    for one in causes_of(first) if first.classes else ():
+    for one in causes_of(first) if first.classes and _is_saturated(found) else ():
         if one.code == "readout-large" and one.details["times"] > FAR_ABOVE:
             yield from tuple(causes_of_growth(found.flow)) or (one,)
+
+
+def _is_saturated(found: Evidence) -> bool:
+    """Whether most layers' units are saturated, or most heads of attention look at a single token."""
+    known = [one.saturated_fraction for one in found.flow.layers if not math.isnan(one.saturated_fraction)]
+    units = sum(one > USUAL.saturated_above for one in known)
+    heads = (one.details for one in found.parts.notes if one.code == "attention-saturated")
+    return units > len(known) / 2 or any(one["heads"] > one["of"] / 2 for one in heads)
 
 
 def has_large_inputs(found: Evidence) -> bool:

@@ -73,7 +73,9 @@ class Evidence(ABC):
     def sized(self, first: FirstLoss) -> FirstLoss:
         """Return a first loss with the sizes that it is held against."""
         inputs_rms = math.nan if self.flow.normalized[0] else self.first_rms
-        return first._replace(readout_rms=power_of_ten(self.flow.output.log10_logit_rms), inputs_rms=inputs_rms)
+        log10_rms = self.flow.output.log10_logit_rms
+        readout_rms = math.nan if math.isnan(log10_rms) else power_of_ten(log10_rms)
+        return first._replace(readout_rms=readout_rms, inputs_rms=inputs_rms)
 
     @property
     @abstractmethod

@@ -45,7 +45,7 @@ class FirstLoss(NamedTuple):
     # root mean squares
     output_rms: float = math.nan
     targets_rms: float = math.nan
-    readout_rms: float = math.nan  # before a softmax or sigmoid
+    readout_rms: float = math.nan  # before a softmax or sigmoid; nan of a model that is a single linear map
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
 
     @property
@@ -71,12 +71,14 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
     if not first.value > LARGE_LOSS * first.constant_answer > 0:
         return
     details = {"times": first.value / first.constant_answer}
+    known = [one for one in (first.readout_rms, first.output_rms) if not math.isnan(one)]
+    rms = max(known, default=math.nan)
     if first.inputs_rms > LARGE_INPUTS and first.readout_rms < LARGE_LOSS * first.inputs_rms:
         yield Cause("inputs-large", None, first.inputs_rms, LARGE_INPUTS, details)
-    elif first.classes and max(first.readout_rms, first.output_rms) > 1:  # what divides them may be a temperature
-        yield Cause("readout-large", None, max(first.readout_rms, first.output_rms), details=details)
+    elif first.classes and rms > 1:  # what divides them may be a temperature
+        yield Cause("readout-large", None, rms, details=details)
     elif not first.classes and first.output_rms > first.targets_rms:
-        yield Cause("readout-large", None, first.readout_rms, details=details)
+        yield Cause("readout-large", None, known[0], details=details)
     elif not first.classes and first.targets_rms**2 > FAR_FROM_ZERO * first.constant_answer:
         yield Cause("targets-large", None, first.targets_rms, details=details)
 
@@ -85,7 +87,7 @@ def said(first: FirstLoss) -> Iterator[Cause]:
     """Yield the loss's first value beside a constant answer's, and that labels which are all the same need no other."""
     if first.classes > 1 and first.of_batch == 0 and first.labels > 1:
         yield Cause("labels-alike", None, first.labels)
-    if not first.classes and first.constant_answer >= WIDE_TARGETS**2:
+    if not first.classes and first.constant_answer >= WIDE_TARGETS**2 and not math.isnan(first.readout_rms):
         yield Cause("targets-wide", None, math.sqrt(first.constant_answer), WIDE_TARGETS)
     if math.isfinite(first.value):
         known = first.constant_answer if math.isfinite(first.constant_answer) else None

@@ -141,7 +141,9 @@ def _inputs_alike(batch: Batch) -> Iterator[Cause]:
 
 
 def _units_alike(record: Recording, flow: ModelFlow) -> Iterator[Cause]:
-    """Yield the layers all of whose units have the same weights."""
+    """Yield the layers all of whose units have the same weights; those of a single layer are told apart by labels."""
+    if len(flow.layers) < 2:
+        return
     carrying = {name for name, carries in zip(flow.labels, flow.carriers, strict=True) if carries}
     alike = [layer.name for layer in record.layers() if layer.name in carrying and _has_one_row(layer)]
     names = [flow.name(flow.labels.index(name) + 1) for name in alike]
