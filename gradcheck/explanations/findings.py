@@ -215,7 +215,7 @@ FINDINGS = (
         "The limit is absolute, as few are here: a run that was huge from the start has nothing to be compared with.",
         (
             "median |loss| > 1e6, median norm > 1e4, and no progress; a note: |loss| > 1e4, no norm",
-            "first |loss| > 1e12, and its root or less in the end",
+            "first |loss| > 1e12, and its root or less in the end, or 1e20 still",
         ),
         ("LeCun et al. 1998 (scaling of inputs)",),
         ("exploding", "not-learning"),

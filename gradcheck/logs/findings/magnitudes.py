@@ -12,7 +12,8 @@ A zero is a statement: nothing was computed, nothing arrived, or nothing differe
 | ``MOVES`` | 5 % of the loss, 6 errors | a loss that moves so far has been trained |
 | ``HUGE_LOSS``, ``HUGE_NORM`` | 1e6, 1e4 | absolute limits, as few here: means of standardised numbers are about 1 |
 | ``HUGE_ALONE`` | 1e4 | of a loss without a norm beside it: a note, as sums over pixels or raw units are as large |
-| ``HUGE_AT_FIRST`` | 1e12, and its root later | no unit is as large: an epoch that exploded, or what it left |
+| ``HUGE_AT_FIRST`` | 1e12, and its root later | an epoch that exploded: what is learnt in large units falls less |
+| ``BEYOND_UNITS`` | 1e20 in the end, too | no unit is as large: squares of incomes in a small currency are 1e14 |
 | ``HARDLY`` | a tenth of the rows | an exploded network that dies for a while has an ordinary loss in one or two |
 | ``TINY`` | 1e-7 | of a million numbers each is then below 1e-10, a hundredth of Adam's eps |
 """
@@ -36,7 +37,7 @@ from gradcheck.logs.series import Series
 
 FEWEST_ROWS, MANY_ZEROS, FEWEST_ZEROS, ABRUPT, PRINTED, OFTEN = 3, 0.2, 5, 0.01, 3.0, 0.05
 MOVES, ERRORS, HUGE_LOSS, HUGE_NORM, HUGE_ALONE, TINY = 0.05, 6.0, 1e6, 1e4, 1e4, 1e-7
-HUGE_AT_FIRST, HARDLY = 1e12, 0.1
+HUGE_AT_FIRST, BEYOND_UNITS, HARDLY = 1e12, 1e20, 0.1
 
 
 def norm_is_computed(series: Series) -> bool:
@@ -144,11 +145,11 @@ def find_huge(series: Series) -> list[Finding]:
 
 
 def _huge_at_first(series: Series) -> list[Finding]:
-    """Find a loss that begins beyond any unit, and came down by half of its decades, or is beyond any unit still."""
+    """Find a loss that begins huge, and came down by half of its decades, or is beyond any unit still."""
     steps, losses = losses_of(series)
     sizes = np.abs(losses)
     end, root = low_median(sizes[-max(3, len(sizes) // 4) :]), float(np.sqrt(sizes[0]))
-    if sizes[0] <= HUGE_AT_FIRST or root <= end < HUGE_AT_FIRST:
+    if sizes[0] <= HUGE_AT_FIRST or root <= end < BEYOND_UNITS:
         return []
     below = np.flatnonzero(sizes < root)
     last = float(steps[below[0] - 1]) if len(below) and end < root else series.ends[1]

@@ -118,12 +118,13 @@ def test_a_loss_that_is_beyond_any_unit_in_its_first_rows_has_exploded(found):
 
 
 def test_an_ordinary_loss_in_a_row_or_two_makes_a_huge_one_no_better(found):
-    losses = [4e16, 2e15, 8e14, 7e13, 2e14, 1.7e14, 8e13, 6e13, 1e14, 1.386, 7e12, 1e13, 2e13, 2e12, 1e12, 2e13]
+    losses = [4e26, 2e25, 8e24, 7e23, 2e24, 1.7e24, 8e23, 6e23, 1e24, 1.386, 7e22, 1e23, 2e23, 2e22, 1e22, 2e23]
     assert found(rows(losses, [None] * len(losses)))[0].kind == "huge"
 
 
 def test_a_loss_in_large_units_that_falls_is_not_called_exploded(found):
     assert found(rows(np.geomspace(5e11, 3e4, 40), [None] * 40)) == []
+    assert found(rows(np.geomspace(1.2e13, 2.5e12, 40), [None] * 40)) == []  # prices in rupees, squared
 
 
 def test_a_norm_of_exactly_zero_to_the_end_beside_a_loss_that_is_not_has_collapsed(found):
