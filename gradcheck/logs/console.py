@@ -27,7 +27,7 @@ from gradcheck.logs.console_lines import (
 )  # fmt: skip
 from gradcheck.logs.console_names import is_judged, objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
-from gradcheck.logs.console_redrawn import joined, redrawn
+from gradcheck.logs.console_redrawn import joined, redrawn, without_ended
 from gradcheck.logs.console_rows import Plan
 from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below, starts
 from gradcheck.logs.console_values import cut, pairs
@@ -84,7 +84,7 @@ class Console(ConsoleReader):
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of the lines, neighbours of one layout together."""
-        yield from joined(redrawn(lines), self._rows, self.context)
+        yield from joined(redrawn(without_ended(lines)), self._rows, self.context)
         yield from self._end_table()
         yield from self.context.rest()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from gradcheck.logs.console_context import Context
-from gradcheck.logs.console_lines import Bar, without_bar
+from gradcheck.logs.console_lines import Bar, plain, without_bar
 from gradcheck.logs.numbers import LogRow
 
 #: Rows that are passed on together.
@@ -14,6 +14,26 @@ MOST_WRITTEN = 16
 
 #: A bar is cleared by at least so many blanks.
 FEWEST_BLANKS = 10
+
+
+#: What rich draws its bars with, and how many that have ended are remembered.
+RICH, ENDED = "━".encode(), 64
+
+
+def without_ended(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Leave out bars of rich that have ended and are drawn once more, as they are: it draws all that it keeps anew."""
+    ended: dict[str, None] = {}
+    for line in lines:
+        if RICH in line:
+            drawn = plain(line.decode("utf-8", "replace")).strip()
+            if drawn in ended:
+                continue
+            bar = without_bar(drawn)[1]
+            if bar is not None and bar.at == bar.total:
+                ended[drawn] = None
+                if len(ended) > ENDED:
+                    del ended[next(iter(ended))]
+        yield line
 
 
 def redrawn(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -144,6 +144,23 @@ def test_the_bars_of_rich_say_the_step_within_the_epoch(told):
     assert report.log.columns[0].name == "train_loss"
 
 
+def test_bars_of_rich_that_have_ended_and_are_drawn_once_more_are_no_new_epochs(told):
+    """A display that keeps the bar of each epoch draws them all at each refresh."""
+
+    def task(epoch, at):
+        stroke = "━" * (at // 5)
+        loss = f"{3 / epoch - at / 200:.4f}"
+        return f"Epoch {epoch}/3 \x1b[91m{stroke}\x1b[0m \x1b[32m{at:3d}/100\x1b[0m 0:00:01 loss: {loss}"
+
+    lines = []
+    for epoch in (1, 2, 3):
+        for at in range(5, 101, 5):
+            up = "\r\x1b[2K" + "\x1b[1A\x1b[2K" * (epoch - 1)
+            lines.append(up + "\n".join([*(task(before, 100) for before in range(1, epoch)), task(epoch, at)]))
+    report = told(*lines)
+    assert (report.log.rows, report.log.last_step) == (60, 300)
+
+
 def test_a_table_whose_rows_end_with_a_bar_has_its_steps(told):
     rows = [
         f"      {epoch}/3     0G     {9 - at / 8 - epoch:.4f}      16      32: {12 * at}% ━━━─── {at}/8 1.4it/s 0.6s"
