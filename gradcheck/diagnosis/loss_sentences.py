@@ -157,11 +157,6 @@ OF_LOSS = {
         "the output is a sigmoid already, and the loss takes it for logits",
         _twice,
     ),
-    "logits-bounded": Code(
-        "the output ends in a sigmoid or tanh, and the loss takes its softmax; limit: what that can't fall below",
-        "the output ends in a {function} and lies between {low:g} and {high:g}, and the loss {loss} takes its softmax: "
-        "it can't fall below {limit:.3g}; return logits",
-    ),
     "not-probabilities": Code(
         "the loss takes probabilities and is given other numbers; value: their share below 0 or above 1",
         _not_probabilities,

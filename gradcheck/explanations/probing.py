@@ -4,8 +4,7 @@ from gradcheck.explanations.topic import Example, Topic
 
 #: Causes that are explained with the remarks.
 ALIASES = (
-    "softmax-twice", "sigmoid-twice", "logits-bounded", "softmax-over-batch", "nll-not-log", "not-probabilities",
-    "labels-outside",
+    "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "dropout-most",
     "flat-operation", "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped",

@@ -25,6 +25,9 @@ LARGEST = 2**23
 #: Functions at a model's end ↦ the least and the largest value that they have.
 RANGES = {"relu": (0.0, math.inf), "sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
+#: The share of what guessing costs that a loss may cost at best: bounds of logits that keep it above are named.
+FLOOR = 0.4
+
 #: Labels that stand for "not counted", as data sets have it.
 UNCOUNTED = (-100, -1, 255)
 
@@ -85,11 +88,9 @@ def end_of(captured: CapturedPass) -> str:
     return "softmax" if sums_to_one(output, -1) else next(made, "")
 
 
-def bounded_logits(function: str, loss: str, classes: int) -> Cause:
-    """Return that a softmax is given numbers between two bounds: its loss is least of one high and all others low."""
-    low, high = RANGES[function]
-    details = {"function": function, "loss": loss, "low": low, "high": high}
-    return Cause("logits-bounded", None, None, math.log1p((classes - 1) * math.exp(low - high)), details)
+def floor_of_softmax(low: float, high: float, classes: int) -> float:
+    """Return the least loss of a softmax whose logits lie between two bounds: of one high and all others low."""
+    return math.log1p((classes - 1) * math.exp(low - high))
 
 
 def sums_to_one(output: Array, axis: int) -> bool:
@@ -112,7 +113,10 @@ def _of_output(captured: CapturedPass, kind: Kind | None) -> Iterator[Cause]:
         elif kind.function == "sigmoid" and (end_of(captured) == "sigmoid" or _is_unit(captured)):
             yield Cause("sigmoid-twice", details={"loss": loss.name})
         elif kind.function == "softmax" and (end := end_of(captured)) in ("sigmoid", "tanh"):
-            yield bounded_logits(end, loss.name, output.shape[kind.axis])
+            (low, high), classes = RANGES[end], output.shape[kind.axis]
+            floor, guessing = floor_of_softmax(low, high, classes), math.log(classes)
+            if floor > FLOOR * guessing:
+                yield Cause("loss-floor", None, floor, guessing, {"function": end, "low": low, "high": high})
         elif kind.function == "softmax":
             yield from _over_another_axis(output, kind.axis)
         return

@@ -89,7 +89,7 @@ def test_other_losses_are_taken_for_none_of_these(loss):
 def test_probabilities_that_a_loss_takes_for_logits_are_named():
     assert codes(softmax(LOGITS), of_logits(HOT), HOT) == ["softmax-twice"]
     assert codes(sigmoid(NUMBER), binary_of_logits(YES), YES, before=NUMBER) == ["sigmoid-twice"]
-    assert codes(sigmoid(LOGITS), of_logits(HOT), HOT, before=LOGITS) == ["logits-bounded"]
+    assert codes(sigmoid(LOGITS), of_logits(HOT), HOT, before=LOGITS) == ["loss-floor"]
 
 
 def test_logits_that_a_loss_takes_for_probabilities_are_named():

@@ -6,7 +6,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import Graph
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.boundless import find_boundless
-from gradcheck.torch.probing.losses import ForwardResult, find_bounded, find_squashed_twice
+from gradcheck.torch.probing.losses import ForwardResult, find_squashed_twice
 from gradcheck.torch.probing.mismatch import find_mismatch, find_mixed_examples, find_negated
 from gradcheck.torch.probing.route import Route
 from gradcheck.torch.probing.unregistered import find_unregistered
@@ -21,7 +21,6 @@ def find_faults(
     found = (
         *find_unregistered(model, output, graph),
         *find_squashed_twice(chosen, output, value),
-        *find_bounded(chosen, output, value),
         *find_mismatch(output, targets, value, route.end.node, drawn=batch.targets is None and targets is not None),
         *find_mixed_examples(model, output, value, graph, batch.examples),
         *find_negated(value),

@@ -8,13 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.probing.loss_faults import FLOOR, floor_of_softmax
 from gradcheck.torch.graph import Node
 from gradcheck.torch.probing.bounds import depends_on_inputs, range_of
 from gradcheck.torch.probing.losses import BETWEEN
 
-#: The share of what guessing costs that a loss may cost at best. A softmax of cosines of 8,192 examples is at 0.56 with
-#: the temperature 0.5, and trains (Chen et al. 2020, SimCLR): it isn't meant to tell all of them apart.
-FLOOR, FLOOR_OF_PAIRS = 0.4, 0.9
+#: The share of what guessing costs that a loss of pairs may cost at best. A softmax of cosines of 8,192 examples is at
+#: 0.56 with the temperature 0.5, and trains (Chen et al. 2020, SimCLR): it isn't meant to tell all of them apart.
+FLOOR_OF_PAIRS = 0.9
 
 
 class Logits(NamedTuple):
@@ -34,7 +35,7 @@ def find_floor(between: list[Node]) -> Iterator[Cause]:
             logits = _bounded(_before(node.next_functions[0][0], "LogSoftmax"))
             classes = node._saved_self.shape[1 if node._saved_self.dim() > 1 else 0]
             if logits is not None:
-                floor, guessing = math.log1p((classes - 1) * math.exp(logits.low - logits.high)), math.log(classes)
+                floor, guessing = floor_of_softmax(logits.low, logits.high, classes), math.log(classes)
         elif node.name().startswith("BinaryCrossEntropyWithLogits"):
             logits, targets = _bounded(node.next_functions[0][0]), node._saved_target.detach().double()
             if logits is not None:
@@ -51,7 +52,7 @@ def find_floor(between: list[Node]) -> Iterator[Cause]:
 
 def _is_named(node: Node, logits: Logits) -> bool:
     """Whether it is a function at the end that has a cause of its own."""
-    return logits.function in (("softmax", "sigmoid", "tanh") if node.name().startswith("NllLoss") else ("sigmoid",))
+    return logits.function == ("softmax" if node.name().startswith("NllLoss") else "sigmoid")
 
 
 def _before(node: Node, name: str) -> Node:

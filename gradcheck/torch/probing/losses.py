@@ -11,7 +11,6 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, OptionError, one_of
 from gradcheck.probing.evidence import SHARP
 from gradcheck.probing.limits import IGNORED
-from gradcheck.probing.loss_faults import bounded_logits
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import LOSSES
 from gradcheck.torch.graph import Node, is_derivative, nodes
@@ -40,9 +39,6 @@ BETWEEN = (
 
 #: The same where they add or multiply a constant, such as 1e-8.
 WITH_A_NUMBER = ("AddBackward", "SubBackward", "MulBackward", "DivBackward")
-
-#: Functions that keep a softmax's logits between two numbers.
-BOUNDED = {"Sigmoid": "sigmoid", "Tanh": "tanh"}
 
 
 class Loss(NamedTuple):
@@ -203,26 +199,6 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     if chosen.by_default and chosen.name == "mean-square":
         return (Cause("loss-of-probabilities", details={"function": squash.lower(), "returned": _container(output)}),)
     return ()
-
-
-def find_bounded(chosen: Loss, output: object, value: Tensor | None) -> tuple[Cause, ...]:
-    """Find the function at a model's end that keeps what a softmax in the loss is given between two numbers."""
-    tensor = main_tensor(output)
-    if tensor is None or tensor.grad_fn is None or value is None or value.grad_fn is None:
-        return ()
-    softmax = next((node for node in nodes([value.grad_fn]) if node.name().startswith("LogSoftmax")), None)
-    end, given = _before(tensor.grad_fn), None if softmax is None else _before(softmax.next_functions[0][0])
-    function = next((name for name in BOUNDED if end is not None and end.name() == f"{name}Backward0"), None)
-    if function is None or end is not given:
-        return ()
-    return (bounded_logits(BOUNDED[function], chosen.name, tensor.shape[class_axis(tensor)]),)
-
-
-def _before(node: Node | None) -> Node | None:
-    """Return the node of what was only given another shape since."""
-    while node is not None and node.name().startswith(BETWEEN):
-        node = node.next_functions[0][0]
-    return node
 
 
 def _container(output: object) -> str:

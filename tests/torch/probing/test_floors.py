@@ -58,6 +58,26 @@ def test_a_scale_that_is_the_inverse_of_what_is_meant_is_vanishing():
     assert floor(Cosines(0.07), trial=True)[0] == "vanishing"
 
 
+@pytest.mark.parametrize("end", [[nn.Sigmoid()], [nn.Sigmoid(), nn.Unflatten(-1, (4, 4)), nn.Flatten()]])
+def test_a_sigmoid_before_a_softmax_is_named_with_the_least_loss(end):
+    _, cause = floor(nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), *end))
+    best = nn.functional.cross_entropy(torch.eye(16)[CLASSES], CLASSES)
+    assert cause.value == pytest.approx(float(best), rel=1e-6)
+
+
+class Capped(nn.Module):
+    """Logits that are capped softly, as Gemma's are (Gemma Team 2024)."""
+
+    def forward(self, x):
+        return 30 * torch.tanh(x / 30)
+
+
+def test_a_softmax_of_what_is_made_of_bounded_numbers_is_meant():
+    body = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16))
+    assert floor(nn.Sequential(body, nn.Sigmoid(), nn.Linear(16, 16))) == ("healthy", None)
+    assert floor(nn.Sequential(body, Capped())) == ("healthy", None)
+
+
 YES = (torch.arange(64) % 2).float()[:, None]
 
 

@@ -29,7 +29,7 @@ class Functional(nn.Module):
         return torch.softmax(self.body(inputs), dim=-1)
 
 
-OF_THE_END = {"softmax-twice", "sigmoid-twice", "logits-bounded", "loss-of-probabilities"}
+OF_THE_END = {"softmax-twice", "sigmoid-twice", "loss-of-probabilities"}
 
 
 def codes(net, batch, loss=None):
@@ -103,33 +103,6 @@ def test_a_sigmoid_before_the_loss_of_logits_is_named():
     binary = (CLASSES > 1).float()[:, None].expand(-1, 4)
     assert codes(model(nn.Sigmoid()), (INPUTS, binary), nn.BCEWithLogitsLoss()) == {"sigmoid-twice"}
     assert codes(model(), (INPUTS, binary), nn.BCEWithLogitsLoss()) == set()
-
-
-@pytest.mark.parametrize(
-    ("end", "best"),
-    [
-        (nn.Sigmoid(), torch.eye(4)),
-        (nn.Sequential(nn.Tanh(), nn.Unflatten(-1, (2, 2)), nn.Flatten()), 2 * torch.eye(4) - 1),
-    ],
-)
-def test_a_function_that_bounds_a_softmaxs_logits_is_named_with_the_least_loss(end, best):
-    report = gradcheck.torch.probe(model(end), (INPUTS, CLASSES), "cross-entropy")
-    (cause,) = (one for one in report.verdict.causes if one.code == "logits-bounded")
-    assert cause.limit == pytest.approx(float(nn.functional.cross_entropy(best[CLASSES], CLASSES)), rel=1e-6)
-
-
-class Capped(nn.Module):
-    """Logits that are capped softly, as Gemma's are (Gemma Team 2024)."""
-
-    def forward(self, x):
-        return 30 * torch.tanh(x / 30)
-
-
-def test_a_softmax_of_what_is_made_of_bounded_numbers_is_meant():
-    assert codes(model(nn.Sequential(nn.Sigmoid(), nn.Linear(4, 4))), (INPUTS, CLASSES), "cross-entropy") == set()
-    assert codes(model(Capped()), (INPUTS, CLASSES), "cross-entropy") == set()
-    pairs = lambda output, _: nn.functional.cross_entropy(output @ output.T, torch.arange(len(output)))  # noqa: E731
-    assert codes(model(nn.Sigmoid()), (INPUTS, CLASSES), pairs) == set()
 
 
 def test_where_probabilities_get_a_mean_square_by_default_that_is_said():
