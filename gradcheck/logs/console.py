@@ -74,6 +74,7 @@ class Console(ConsoleReader):
         self._telling = (*TELLING, *map(str.lower, wanted.values()))
         self._ahead: dict[str, str] = {}
         self._carried: tuple[str, ...] = ()
+        self._ended = ""
         self._head: tuple[str, ...] = ()
         self._above = ""
         self._columns: tuple[int, ...] = ()
@@ -189,6 +190,9 @@ class Console(ConsoleReader):
             text, at, ends = bar
             frame, worth = ("the end of an epoch", TRAINING) if ends else (OF_AN_EPOCH, PROVISIONAL)
             self.context.see_bar(at)
+            before, self._ended = self._ended, text.partition(" - ")[2].rstrip("\b ") if ends else ""
+            if before and self._ended.startswith(f"{before} - "):  # Keras draws the last bar again, with a validation
+                return
         shape, values = cut(text)
         if len(values) > MOST_NUMBERS:
             return

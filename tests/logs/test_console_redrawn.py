@@ -194,3 +194,16 @@ def test_a_loss_of_the_step_before_is_no_part_of_the_loss(told):
 def test_a_bar_that_moves_seldom_has_all_of_its_losses_where_no_epoch_tells_steps_apart():
     text = "".join(bar(at, after=f", loss={2.5 - (at + more) / 100:.3f}") for at in (10, 20, 30) for more in range(4))
     assert len(read(text)) == 12
+
+
+def test_the_last_bar_of_an_epoch_of_keras_that_is_drawn_again_with_a_validation_is_read_once(told):
+    def epoch(number):
+        at_end = f"accuracy: 0.5 - loss: {3 / number:.4f}"
+        within = "\r".join(
+            f"{at}/50 ━━━━ {50 - at}s 0.3s/step - accuracy: 0.5 - loss: 2.0{at:02d}" for at in range(1, 50)
+        )
+        again = f"50/50 ━━━━ 15s 0.3s/step - {at_end} - val_accuracy: 0.5 - val_loss: 2.4"
+        return f"Epoch {number}/24\n{within}\r50/50 ━━━━ 0s 0.3s/step - {at_end}{8 * chr(8)}\r{again}"
+
+    report = told(*map(epoch, range(1, 25)))
+    assert (report.log.rows, report.log.last_step) == (24, 24)
