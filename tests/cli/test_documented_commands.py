@@ -115,6 +115,7 @@ def test_the_python_of_a_how_to_page_runs(page, folder):
         "criterion": torch.nn.CrossEntropyLoss(), "optimizer": torch.optim.SGD(model.parameters(), 0.01),
         "gradients": [np.ones(3), np.ones((2, 2))],
         **dict.fromkeys(("W1", "b1", "W2", "b2", "W_out", "b_out"), np.ones(2)),
+        "x": np.random.default_rng(0).uniform(0, [1, 5e4], (20, 2)), "y": np.arange(20) % 2,
     }  # fmt: skip
     with chdir(folder):
         run_path(str(folder / "train.py"))  # which leaves a log
