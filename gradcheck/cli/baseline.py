@@ -8,8 +8,9 @@ from gradcheck.cli import note
 from gradcheck.cli.output import JSON
 from gradcheck.cli.ranking import RankingOptions
 from gradcheck.cli.shown import Shown
+from gradcheck.diagnosis.label import is_doubtful
 from gradcheck.diagnosis.regression import MIXED, Regression, compare_reports, read_report
-from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, DOUBTS, REMARKS
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite
 from gradcheck.spec.command_line import ONCE
@@ -118,7 +119,7 @@ def _failing(regression: Regression, after: Mapping[str, Any], causes: Sequence[
         found.add("regression")
     codes = {cause["code"] for cause in after["verdict"].get("causes", ())}
     remarks = codes & {*ASKED_FOR}
-    if after["verdict"]["status"] == "healthy" and codes & {*DOUBTS}:
+    if is_doubtful(after["verdict"]["status"], codes):
         remarks.add(ANY_DOUBT)
     asked = {*causes, *(found if "any" in causes else ()), *(remarks if REMARKS in causes else ())}
     return (found | remarks) & asked

@@ -22,7 +22,8 @@ from gradcheck.cli.shown import (
     Shown,
     format_of,
 )
-from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, DOUBTS, REMARKS
+from gradcheck.diagnosis.label import is_doubtful
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import OptionError
 from gradcheck.spec.options.option import Names
@@ -75,7 +76,7 @@ def fails(report: "Report", causes: Iterable[str]) -> bool:
     codes = {cause.code for cause in report.verdict.causes}
     found |= codes & {*ASKED_FOR}
     found |= {REMARKS} if codes & {*ASKED_FOR} else set()
-    found |= {ANY_DOUBT} if report.verdict.status == "healthy" and codes & {*DOUBTS} else set()
+    found |= {ANY_DOUBT} if is_doubtful(report.verdict.status, codes) else set()
     if report.trial is not None and report.trial.learns is False:
         found.add(STUCK)
     wanted = {*causes, *(MODEL_CAUSES if "any" in causes else ())}

@@ -9,9 +9,14 @@ from gradcheck.render.style import STYLES
 DOUBTFUL, COLOUR = "healthy, but", "yellow"
 
 
+def is_doubtful(status: str, codes: Iterable[str]) -> bool:
+    """Whether a verdict is of the gradient alone, and a cause beside it leaves a doubt."""
+    return status == "healthy" and not {*DOUBTS}.isdisjoint(codes)
+
+
 def label_of(status: str, codes: Iterable[str]) -> tuple[str, str]:
     """Return what a verdict with such causes is called where its reasons stand beside it, and its colour."""
-    if status == "healthy" and not {*DOUBTS}.isdisjoint(codes):
+    if is_doubtful(status, codes):
         return DOUBTFUL, COLOUR
     return status, STYLES[status]
 

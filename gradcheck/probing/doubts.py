@@ -9,8 +9,8 @@ from gradcheck.diagnosis.status import Status
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.probing.elasticity import HOPELESS, why_inelastic
 from gradcheck.probing.evidence import Evidence
-from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS, causes_of
-from gradcheck.probing.growing import causes_of_growth
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS
+from gradcheck.probing.growing import why_large
 from gradcheck.probing.trial import FAR
 from gradcheck.spec.thresholds import USUAL
 
@@ -107,9 +107,9 @@ def _starts_above(found: Evidence) -> Iterator[Cause]:
     of steps.
     """
     first = found.sized(found.at_loss.first)
-    for one in causes_of(first) if first.classes and _is_saturated(found) else ():
-        if one.code == "readout-large" and one.details["times"] > FAR_ABOVE:
-            yield from tuple(causes_of_growth(found.flow)) or (one,)
+    far = first.value > FAR_ABOVE * first.constant_answer > 0
+    if first.classes and far and _is_saturated(found):
+        yield from (one for one in why_large(first, found.flow) if one.code in LARGE)
 
 
 def _is_saturated(found: Evidence) -> bool:

@@ -7,6 +7,8 @@ import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.flow.model_flow import ModelFlow
+from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.probing.first_loss import causes_of as of_sizes
 
 #: Blocks that there are at least, and the decades by which what their layers give grows from the first to the last.
 BLOCKS, DECADES = 4, 1.0
@@ -37,6 +39,13 @@ def causes_of_growth(flow: ModelFlow) -> Iterator[Cause]:
             "low": 10.0 ** float(sizes[0]), "high": 10.0 ** float(sizes[-1]), "scale": 1 / math.sqrt(len(layers)),
         }  # fmt: skip
         yield Cause("branches-grow", None, 10.0**decades, 10.0**DECADES, details)
+
+
+def why_large(first: FirstLoss, flow: ModelFlow) -> tuple[Cause, ...]:
+    """Return why the loss starts far above a constant answer's; what makes the outputs large comes before them."""
+    sizes = tuple(of_sizes(first))
+    large = any(one.code == "readout-large" for one in sizes)
+    return (tuple(causes_of_growth(flow)) if large else ()) or sizes
 
 
 def _rows(flow: ModelFlow) -> Iterator[tuple[list[int], np.ndarray]]:

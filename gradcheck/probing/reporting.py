@@ -13,8 +13,8 @@ from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.verdict import Diagnosis
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.findings import Findings
-from gradcheck.probing.first_loss import FirstLoss, causes_of, said
-from gradcheck.probing.growing import causes_of_growth
+from gradcheck.probing.first_loss import FirstLoss, said
+from gradcheck.probing.growing import why_large
 from gradcheck.probing.terms import Term
 from gradcheck.probing.trial import Trial
 from gradcheck.probing.verdict import Judgement
@@ -94,9 +94,7 @@ def laid_out(
     """Return the report without its model: what decided, a loss that starts large, and the causes beside these."""
     verdict, flow, summary = diagnosis.verdict, judgement.found.flow, judgement.summary
     explained = not EXPLAIN_SIZE.isdisjoint(cause.code for cause in verdict.causes)
-    sizes = tuple(causes_of(first)) if large and not explained else ()
-    if any(one.code == "readout-large" for one in sizes):  # what the read-out is given comes before it
-        sizes = tuple(causes_of_growth(flow)) or sizes
+    sizes = why_large(first, flow) if large and not explained else ()
     if any(one.code == "starts-far" for one in verdict.causes):  # which has the loss and the guess in its sentence
         beside = [one for one in beside if one.code != "first-loss"]
     remarked = any(cause.code in ASKED_FOR for cause in verdict.causes)  # what is named there is nearer to the fault
