@@ -11,6 +11,7 @@ from gradcheck.logs.console_names import (
     SHORT,
     bare,
     finer_than,
+    held_out,
     is_no_step,
     leads,
     parts_beside,
@@ -81,8 +82,8 @@ class Kinds:
     ----------
     validating : bool
         The last heading was one of a validation.
-    seen, keyed : set of str
-        The names of numbers, and those that a colon or the like parts from them.
+    seen, keyed, held_out : set of str
+        The names of numbers, those that a colon or the like parts from them, and those of a validation.
     """
 
     def __init__(self, wanted: Mapping[str, str] = NOTHING, finer: bool = False, rounded: bool = False) -> None:
@@ -91,6 +92,8 @@ class Kinds:
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()
         self.keyed: set[str] = set()
+        self.held_out: set[str] = set()
+        self._layouts: dict[tuple[object, ...], Layout] = {}
 
     def plan(self, shape: tuple[str, ...], numbers: Sequence[str], frame: str, worth: int) -> Plan | None:
         """Return what is taken from lines of a shape; None if there is nothing to judge in it.
@@ -114,7 +117,9 @@ class Kinds:
             own, worth = self._chosen(validating, numbers), VALIDATION
             places = validating
             if not any(column in (LOSS, NORM) for column in own) or is_a_guess(own.get(LOSS, "")):
+                self._hold_out(found, False)
                 return None
+        self._hold_out(found, True)
         if is_a_guess(own.get(LOSS, "")):
             worth = UNNAMED
         first = min(places[name] for name in own.values())
@@ -140,6 +145,11 @@ class Kinds:
             self.validating = True
         elif words and self._of_bar:
             self.validating = self._of_bar = False
+
+    def _hold_out(self, found: Sequence[Pair], is_row: bool) -> None:
+        """Remember the names of a validation's numbers."""
+        if len(self.held_out) < MOST_NAMES:
+            self.held_out.update(held_out(found, is_row))
 
     def _places(self, found: Sequence[Pair]) -> dict[str, int]:
         """Return the names of numbers of the training, and their places: of several with one name the first one's."""
@@ -191,6 +201,7 @@ class Kinds:
         plain = not framed and LOSS in own and NORM not in own and not says_training(own[LOSS])
         if self.validating and plain and self._is_trained(lead, worth):
             lead, worth = f"validation {lead}", VALIDATION
+            self._hold_out([Pair(own[LOSS], 0, None, False)], True)
         kind = self._kind(lead, worth, own, framed, any(pair.total is not None for pair in found))
         if kind is None:
             return None
@@ -219,7 +230,7 @@ class Kinds:
         instead = columns.index(LOSS) if change else -1
         if change:
             names[instead] = f"{change}({names[instead]})"
-        layout = Layout(columns, names, kind.key)
+        layout = self._layouts.setdefault((kind.key, *columns, *names), Layout(columns, names, kind.key))
         rank = -1 if framed else rank_among(found)
         at = sorted([*at, rank]) if rank >= 0 and rank not in at else at
         parts = tuple((name, places[name]) for name in parts_beside(places, own.values()) if LOSS in own and not framed)
