@@ -17,26 +17,13 @@ SMALLEST = 5e-324
 
 
 class NumberFormat(NamedTuple):
-    """A binary format: a sign, an exponent, and the bits of the significand after its leading 1.
+    """A binary format: a sign, an exponent, and the bits of the significand after its leading 1."""
 
-    Attributes
-    ----------
-    precision : int
-        Bits after the leading 1.
-    least : int
-        Exponent of the smallest normal number, 2**least.
-    largest : float
-        The largest finite number.
-    source : str
-    block : int
-        Entries that share a power of two; 0 where a whole tensor may have one.
-    """
-
-    precision: int
-    least: int
-    largest: float
+    precision: int  # bits after the leading 1
+    least: int  # exponent of the smallest normal number, 2**least
+    largest: float  # the largest finite number
     source: str
-    block: int = 0
+    block: int = 0  # entries that share a power of two; 0 where a whole tensor may have one
 
     @property
     def smallest_normal(self) -> float:

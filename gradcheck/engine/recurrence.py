@@ -14,21 +14,11 @@ from gradcheck.engine.types import Array
 
 
 class Recurrence(NamedTuple):
-    """The layer that is applied at each time step.
-
-    Attributes
-    ----------
-    cell : Cell
-    input : Dense
-        x ↦ x W_x + b, (features, gates·width).
-    recurrent : Dense
-        h ↦ h W_h + b_h, (width, gates·width).
-    activation : Activation
-    """
+    """The layer that is applied at each time step."""
 
     cell: Cell
-    input: Dense
-    recurrent: Dense
+    input: Dense  # x ↦ x W_x + b, (features, gates·width)
+    recurrent: Dense  # h ↦ h W_h + b_h, (width, gates·width)
     activation: Activation
 
     @property
@@ -71,18 +61,10 @@ class Recurrence(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A recurrence along one batch of sequences, laid out as a network as deep as the sequences are long.
-
-    Attributes
-    ----------
-    recurrence : Recurrence
-    sequence : Array
-        (steps, batch, features)
-    readout : Dense
-    """
+    """A recurrence along one batch of sequences, laid out as a network as deep as the sequences are long."""
 
     recurrence: Recurrence
-    sequence: Array
+    sequence: Array  # (steps, batch, features)
     readout: Dense
 
     @property
@@ -128,19 +110,11 @@ class Unrolled(NamedTuple):
 
 
 class RecurrentNetwork(NamedTuple):
-    """A recurrence whose last hidden state is read out.
-
-    Attributes
-    ----------
-    recurrence : Recurrence
-    readout : Dense
-    steps : int
-        An example's features are cut into so many equal pieces, in order.
-    """
+    """A recurrence whose last hidden state is read out."""
 
     recurrence: Recurrence
     readout: Dense
-    steps: int
+    steps: int  # an example's features are cut into so many equal pieces, in order
 
     def unrolled(self, inputs: Array) -> tuple[Unrolled, Array]:
         """Return the network laid out in time, and the state before the first step, for inputs (batch, features)."""

@@ -44,25 +44,14 @@ NO_BETTER = 0.97
 
 
 class Run(NamedTuple):
-    """A run at a constant rate.
-
-    Attributes
-    ----------
-    rate : float
-    losses : tuple of float
-        Of each batch, before its update; the last one may not be finite.
-    diverged : bool
-        It was given up: its loss is not finite, or above twice the first one.
-    fades : bool
-        The gradient of most layers is lost in the end, and nothing has been learnt but a constant answer.
-    untrained : tuple of float
-        The losses of the same batches without any update; empty where the first one's says enough.
-    """
+    """A run at a constant rate."""
 
     rate: float
-    losses: tuple[float, ...]
-    diverged: bool
+    losses: tuple[float, ...]  # of each batch, before its update; the last one may not be finite
+    diverged: bool  # it was given up: its loss is not finite, or above twice the first one
+    # the gradient of most layers is lost in the end, and nothing has been learnt but a constant answer
     fades: bool = False
+    # the losses of the same batches without any update; empty where the first one's says enough
     untrained: tuple[float, ...] = ()
 
     @property
@@ -97,24 +86,12 @@ class Run(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """What was found of one network.
+    """What was found of one network."""
 
-    Attributes
-    ----------
-    seed : int or None
-        What it was drawn from; None of a user's own model.
-    start : CriticalRate
-        The search along the first update.
-    runs : tuple of Run
-        In the order of their rates; none where the search found no rate to begin with.
-    shorter : tuple of Run
-        Those that had learnt nothing, and were made again with more updates.
-    """
-
-    seed: int | None
-    start: CriticalRate
-    runs: tuple[Run, ...] = ()
-    shorter: tuple[Run, ...] = ()
+    seed: int | None  # what it was drawn from; None of a user's own model
+    start: CriticalRate  # the search along the first update
+    runs: tuple[Run, ...] = ()  # in the order of their rates; none where the search found no rate to begin with
+    shorter: tuple[Run, ...] = ()  # those that had learnt nothing, and were made again with more updates
 
     @property
     def furthest(self) -> Run:

@@ -19,21 +19,12 @@ CHUNK = 1024
 
 
 class TrainingStep(NamedTuple):
-    """One step of a run.
+    """One step of a run."""
 
-    Attributes
-    ----------
-    loss : float
-        Of the batch, before the step; nan or inf where the forward pass was not finite.
-    report : ClipReport
-        What clipping did; under the policy ``zero``, to the gradient with zeros in place of what was not finite.
-    nonfinite : str
-        The first tensor of the backward pass with an entry that is not finite; empty if all are finite.
-    """
-
-    loss: float
+    loss: float  # of the batch, before the step; nan or inf where the forward pass was not finite
+    # what clipping did; under the policy ``zero``, to the gradient with zeros in place of what was not finite
     report: ClipReport
-    nonfinite: str
+    nonfinite: str  # the first tensor of the backward pass with an entry that is not finite; empty if all are finite
 
 
 def train(

@@ -30,28 +30,14 @@ ENDS = ("softmax", "sigmoid", "tanh", "relu")
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss.
-
-    Attributes
-    ----------
-    name : str
-    function : callable
-        The model's output ↦ a single number.
-    law : str
-        As of ``CapturedLoss``.
-    targets : array or structure, optional
-    drawn : bool
-        The targets are random numbers, as none were given.
-    ignored : int, optional
-        The label that it doesn't count.
-    """
+    """A loss."""
 
     name: str
-    function: Callable[[Any], Any]
-    law: str = ""
+    function: Callable[[Any], Any]  # the model's output ↦ a single number
+    law: str = ""  # as of ``CapturedLoss``
     targets: Any = None
-    drawn: bool = False
-    ignored: int | None = None
+    drawn: bool = False  # the targets are random numbers, as none were given
+    ignored: int | None = None  # the label that it doesn't count
 
     def captured(self, value: float, output: Any, end: str) -> CapturedLoss:
         """Return what the report needs of it, given the output as an array or a structure of arrays."""
