@@ -6,9 +6,8 @@ allow to go only runs show: a few, at rates an octave apart, the longer the bett
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from gradcheck.learning_rate.descent import Descent
 from gradcheck.learning_rate.rules import CHECKED, Rule
 from gradcheck.learning_rate.search import HIGHEST, LOWEST, ROUNDING, CriticalRate, critical_rate
 
@@ -33,6 +32,31 @@ FALLS_BY, DOUBLINGS = 0.3, 2
 
 #: A run whose loss is above so many times the first one is given up; its score is twice the first one.
 DIVERGED = 4.0
+
+
+class Descent(Protocol):
+    """A network, its optimizer and its batches.
+
+    Where the network isn't a copy, whoever makes the descent puts its parameters back in the end.
+    """
+
+    def look(self) -> float:
+        """Take the next batch, and let the optimizer make its update Δ for rate 1; return the loss at θ.
+
+        The optimizer's moments move on, the parameters θ don't.
+        """
+
+    def fades(self) -> bool:
+        """Whether the gradients of most matrices are a far smaller share of the whole than at the first update."""
+
+    def along(self, rate: float) -> float:
+        """Return the loss of the same batch at θ + rate·Δ, finite or not; θ stays as it is."""
+
+    def restart(self) -> None:
+        """Put parameters, moments and the stream of batches back to where they began."""
+
+    def step(self, rate: float) -> None:
+        """Move: θ ← θ + rate·Δ."""
 
 
 #: A run has made progress where its loss in the end is this share below what is known without any training: as in

@@ -10,8 +10,7 @@ import keras
 import numpy as np
 
 from gradcheck.errors import GradcheckError
-from gradcheck.keras.probing.activities import activity
-from gradcheck.keras.probing.derivatives import as_array, repeated, seeded, value_and_gradients
+from gradcheck.keras.probing.derivatives import activity, as_array, repeated, seeded, value_and_gradients
 from gradcheck.keras.probing.graph import Graph, Node, graph_of
 from gradcheck.keras.probing.layers import BIASES, Layer, layers_of, own_activation
 from gradcheck.keras.probing.losses import Loss, choose, mean_of
