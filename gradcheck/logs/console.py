@@ -59,10 +59,6 @@ class Console(ConsoleReader):
         A quantity ↦ the name of its column.
     head : bytes
         How the log begins: which of its counters tell rows apart.
-
-    Attributes
-    ----------
-    context : Context
     """
 
     def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, head: bytes = b"") -> None:
