@@ -103,15 +103,9 @@ def forward(network: Layered, x: Array, layers: range) -> Iterator[LayerPass]:
 
 
 def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Cotangents[Scaled]]:
-    """Apply the chain rule through `passes`, from the last to the first, and yield what comes back to each.
+    """Apply the chain rule to ∂𝓛/∂output of the last of `passes`, on to the first, and yield what comes back to each.
 
     It is renormalised: it neither under- nor overflows at any depth.
-
-    Parameters
-    ----------
-    passes : sequence of LayerPass
-    delta : Scaled
-        ∂𝓛/∂output of the last of them.
     """
     coming = list(passes)  # those of which nothing has been begun
     for at in range(len(passes) - 1, -1, -1):

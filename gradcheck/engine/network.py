@@ -91,14 +91,7 @@ class Network(NamedTuple):
         return self.readout(last.output)[0]
 
     def gradient(self, inputs: Array, loss: Loss) -> Gradient:
-        """Return the loss of one batch and its gradient by backpropagation.
-
-        Parameters
-        ----------
-        inputs : Array
-            (batch, features)
-        loss : Loss
-        """
+        """Return the loss of one batch (batch, features), and its gradient by backpropagation."""
         passes = list(forward(self, inputs, range(1, self.depth + 1)))
         readout, hidden = self._stored(self.depth + 1), passes[-1].output
         logits, through_readout = readout(hidden)

@@ -127,16 +127,6 @@ def lost_updates(weights: Array, gradient: Scaled, rate: float, form: NumberForm
 
     Those whose gradient is zero aren't counted. A step below half the distance to the next number is lost: to nearest,
     the sum rounds to the weight that it was (Zamirai et al. 2020).
-
-    Parameters
-    ----------
-    weights : Array
-        (rows, columns)
-    gradient : Scaled
-        Of the same shape.
-    rate : float
-        The learning rate.
-    form : NumberFormat
     """
     kept = rounded(weights.astype(np.float64, copy=False), form)
     with np.errstate(over="ignore", under="ignore"):

@@ -31,17 +31,7 @@ class Recurrence(NamedTuple):
         return np.zeros((sequence.shape[1], self.cell.states * self.width), sequence.dtype)
 
     def __call__(self, x: Array, state: Array, projected: Array | None = None) -> LayerPass:
-        """Return one time step.
-
-        Parameters
-        ----------
-        x : Array
-            x_t, (batch, features).
-        state : Array
-            (batch, states·width)
-        projected : Array, optional
-            x W_x + b, (batch, gates·width), where it is known already.
-        """
+        """Return a step from x_t (batch, features), or x W_x + b if that is known, and h (batch, states·width)."""
         from_input = self.input(x)[0] if projected is None else projected
         from_state, through_recurrent = self.recurrent(state[:, : self.width])
         step = self.cell.step(from_input, from_state, state, self.activation)
@@ -149,14 +139,7 @@ class RecurrentNetwork(NamedTuple):
         return steps
 
     def gradient(self, inputs: Array, loss: Loss) -> Gradient:
-        """Return the loss of one batch and its gradient by backpropagation through time (Werbos 1990).
-
-        Parameters
-        ----------
-        inputs : Array
-            (batch, features)
-        loss : Loss
-        """
+        """Return the loss of one batch (batch, features), and its gradient, backward through time (Werbos 1990)."""
         sequence = self.sequence(inputs)
         steps = self._forward(sequence)
         hidden = steps[-1].activity

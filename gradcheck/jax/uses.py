@@ -67,14 +67,7 @@ class LayerUse:
 
 
 def find_uses(graph: Graph, names: list[str]) -> list[LayerUse]:
-    """Return the uses of layers, of nested ones the innermost, with all that the program says of them.
-
-    Parameters
-    ----------
-    graph : Graph
-    names : list of str
-        Of the parameters.
-    """
+    """Return the uses of layers, of nested ones the innermost, with all that the program says of them."""
     found = list(_marked(graph, names, ()))
     modules = {one.name for one in found}
     around = {name for name in modules if any(_is_within(other, name) for other in modules)}

@@ -83,20 +83,7 @@ class Conclusion(NamedTuple):
 def conclude(
     draws: Sequence[Draw], rule: Rule, optimizer: str, asked: float | None = None, evidence: Evidence | None = None
 ) -> Conclusion:
-    """Return what the runs of all draws show.
-
-    Parameters
-    ----------
-    draws : sequence of Draw
-    rule : Rule
-        Of the optimizer.
-    optimizer : str
-        Its name, as it is said.
-    asked : float, optional
-        A rate to judge.
-    evidence : Evidence, optional
-        Of a network that may not train at any rate.
-    """
+    """Return what the runs of all draws show, also of the rate that was asked about, and of what may train at none."""
     answer = answer_of_trainable(draws, rule, evidence)
     if answer is None:
         return Conclusion("no-rate", None, tuple(_why_none(draws, evidence)))

@@ -37,12 +37,9 @@ ROOM = 5e9
 
 
 def usual_updates(multiplications: float) -> int:
-    """Return how many updates a run has by default: the less a forward pass costs, the more.
+    """Return how many updates a run has by default: the less a forward pass of a batch costs, the more.
 
-    Parameters
-    ----------
-    multiplications : float
-        Of a forward pass of one batch. Not a time: a seed gives the same answer on any machine.
+    It isn't a time that counts: a seed gives the same answer on any machine.
     """
     return max((one for one in CHECKED if one * multiplications <= ROOM), default=CHECKED[0])
 

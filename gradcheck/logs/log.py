@@ -19,15 +19,7 @@ JUDGED = {Column("loss"), Column("grad_norm")}
 
 
 class Log:
-    """What was read so far.
-
-    Parameters
-    ----------
-    reader : Reader
-    table : Table
-        For the rows of the only kind that most formats have.
-    problems : Problems
-    """
+    """What was read so far; a table is there for the rows of the only kind that most formats have."""
 
     def __init__(self, reader: Reader, table: Table, problems: Problems) -> None:
         self.reader, self.problems = reader, problems

@@ -94,20 +94,7 @@ class Maker(NamedTuple):
     ) -> TrainedMap:
         """Draw a linear map: N(0, gain²/fan_in) at the base width, zero biases.
 
-        Parameters
-        ----------
-        key : int
-            Of its random numbers.
-        name : str
-            What its output is called.
-        role : str
-        fans : tuple of int
-            fan_in, fan_out.
-        gain : float
-        in_branch : bool
-            It is in a residual branch.
-        biased : bool
-            It has a bias.
+        The key is that of its random numbers, the name that of its output; it may be in a residual branch.
         """
         spec, (fan_in, fan_out), wider = self.spec, fans, self.wider
         laws = self.table.laws[role], self.table.laws["output bias" if role == "output" else "bias"]

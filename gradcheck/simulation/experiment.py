@@ -194,11 +194,8 @@ class Experiment(NamedTuple):
     def judged(self, tick: Tick | None = None, *, if_healthy: bool = False) -> Judged:
         """Measure what the verdict rests on in all draws, and judge them as ``outcome`` does.
 
-        Parameters
-        ----------
-        tick : callable, optional
-        if_healthy : bool
-            Stop where no healthy network can come of it: what is found of one that isn't has no numbers then.
+        If only healthy networks matter it stops where none can come of it: what is found of one that isn't has no
+        numbers.
         """
         first, draws = self.run.seed, self.run.seeds
         within = draws * self.thresholds.max_span if if_healthy else math.inf  # the mean of the spans counts

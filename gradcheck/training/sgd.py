@@ -30,21 +30,7 @@ class TrainingStep(NamedTuple):
 def train(
     network: StoredNetwork, batches: Iterator[Batch], clipper: Clipper, spec: TrainingSpec
 ) -> Iterator[TrainingStep]:
-    """Train a network in place, step by step.
-
-    Parameters
-    ----------
-    network : Network or RecurrentNetwork
-        Its arrays are changed; every linear map has a bias.
-    batches : iterator of Batch
-    clipper : Clipper
-    spec : TrainingSpec
-
-    Yields
-    ------
-    TrainingStep
-        After each update.
-    """
+    """Train a network in place, every linear map of which has a bias; yield a step after each update."""
     keep_freed_memory()
     pairs = [pair for names, arrays in network.maps for pair in zip(names, arrays, strict=True)]
     names, parameters = zip(*((name, array) for name, array in pairs if array is not None), strict=True)

@@ -57,19 +57,9 @@ class Strategy:
 def judge_run(
     rule: Rule, steps: Sequence[TrainingStep], final: Evaluation, *, stopped: bool, chance: float
 ) -> Strategy:
-    """Return how a run ended.
+    """Return how a run of at least one step ended, or was stopped by a gradient that is not finite.
 
-    Parameters
-    ----------
-    rule : Rule
-    steps : sequence of TrainingStep
-        At least one.
-    final : Evaluation
-        After the last step.
-    stopped : bool
-        A non-finite gradient ended the run.
-    chance : float
-        Accuracy of naming the most frequent class; nan without labels.
+    The chance is the accuracy of naming the most frequent class; nan without labels.
     """
     reports = [step.report for step in steps if math.isfinite(step.report.kept)]
     loss = tuple(step.loss for step in steps)

@@ -71,21 +71,7 @@ def choose(
 ) -> Loss:
     """Return the loss that was asked for, or that the model was compiled with, or one by the output.
 
-    Parameters
-    ----------
-    loss : str, callable, list, dict or None
-        Of Keras: (targets, output) ↦ numbers.
-    model : keras.Model
-    inputs : structure of arrays
-    given : tuple
-        Targets and weights of the examples; None where they aren't given.
-    output : structure of arrays
-        What the model returns.
-    end : str
-        The function that the model ends in.
-    seed : int
-        For targets that are drawn.
-    training : bool
+    Targets and weights of the examples are None where they aren't given; `end` is the function that the model ends in.
     """
     targets, weights = given
     if loss is None and getattr(model, "compiled", False) and model.loss is not None:

@@ -33,20 +33,10 @@ WITHOUT_GRAPH = (
 
 
 class KerasSubject:
-    """A model, a batch and a loss (``probing.subject.Subject``).
+    """A model that is built, a batch and a loss (``probing.subject.Subject``).
 
-    Parameters
-    ----------
-    model : keras.Model
-        Built.
-    inputs : structure of arrays
-    given : tuple
-        Targets, and weights of the examples; None where they aren't given.
-    loss : str, callable, list, dict or None
-    seed : int
-        For targets that are drawn, and for random numbers outside of Keras's own generators.
-    training : bool
-        The mode of the model.
+    Targets and weights of the examples are None where they aren't given. The seed is for targets that are drawn, and
+    for random numbers outside of Keras's own generators.
     """
 
     def __init__(

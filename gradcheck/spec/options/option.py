@@ -212,11 +212,7 @@ def takes(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a function take the options of a table by name: checked and completed, all of them in its signature.
 
-    Parameters
-    ----------
-    table : TypedDict type
-    elsewhere : mapping of str to str
-        Options that may be looked for here ↦ where they are.
+    Options that may be looked for here are elsewhere: an error says where.
     """
 
     def with_options(function: Callable[P, R]) -> Callable[P, R]:

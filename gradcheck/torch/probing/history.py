@@ -72,14 +72,7 @@ class Point(NamedTuple):
 
 
 class History:
-    """The course of training, by one point for each pass.
-
-    Parameters
-    ----------
-    model : nn.Module
-    one_batch : bool
-        The same for each step.
-    """
+    """The course of training, by one point for each pass, of one batch for all steps or of several."""
 
     first: Judgement  # before the first step
     last: FirstLoss  # that of the last batch, after all steps so far
