@@ -22,21 +22,12 @@ def rescaled_with_gram(x: Array) -> Scaled:
 
 
 class RowSpace(NamedTuple):
-    """A batch x = C Q in coordinates of an orthonormal basis of its span.
+    """A batch x = C Q in coordinates of an orthonormal basis of its span."""
 
-    Attributes
-    ----------
-    coordinates : Array
-        C, (batch, rank).
-    basis : Array
-        Q, (rank, n), its rows orthonormal.
-    directions : Array
-        V, (rows, rank), in float64, its columns orthonormal: the eigenvectors that the basis is made of. Their signs
-        and, among equals, they themselves depend on the last bit of x; C Vᵀ and V Q don't.
-    """
-
-    coordinates: Array
-    basis: Array
+    coordinates: Array  # C, (batch, rank)
+    basis: Array  # Q, (rank, n), its rows orthonormal
+    # V, (rows, rank), in float64, its columns orthonormal: the eigenvectors that the basis is made of. Their signs and,
+    # among equals, they themselves depend on the last bit of x; C Vᵀ and V Q don't.
     directions: Array
 
 

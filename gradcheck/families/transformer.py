@@ -34,17 +34,10 @@ SMOOTH = ("gelu", "silu", *GATED)
 
 
 class TransformerNetwork(NamedTuple):
-    """A transformer whose weights are drawn.
-
-    Attributes
-    ----------
-    spec : TransformerSpec
-    drawing : Drawing
-        Of the dense layers.
-    """
+    """A transformer whose weights are drawn."""
 
     spec: TransformerSpec
-    drawing: Drawing
+    drawing: Drawing  # of the dense layers
 
     def unrolled(self, inputs: Inputs) -> tuple[Stack, Array]:
         """Return the blocks laid out as layers, and what the first layer is given.

@@ -30,24 +30,12 @@ ROUNDING = 1e-6
 
 
 class CriticalRate(NamedTuple):
-    """What a search has found.
+    """What a search has found."""
 
-    Attributes
-    ----------
-    status : str
-        ``found``, ``flat``, ``rises``, ``falls``, ``nonfinite``.
-    rate : float
-        The rate below which the loss hasn't risen; nan unless one is found.
-    loss : float
-        At rate 0.
-    seen : tuple of (float, float)
-        Each rate that was looked at, and its loss, in the order of the rates.
-    """
-
-    status: Status
-    rate: float
-    loss: float
-    seen: tuple[tuple[float, float], ...] = ()
+    status: Status  # ``found``, ``flat``, ``rises``, ``falls``, ``nonfinite``
+    rate: float  # the rate below which the loss hasn't risen; nan unless one is found
+    loss: float  # at rate 0
+    seen: tuple[tuple[float, float], ...] = ()  # each rate that was looked at, and its loss, in the order of the rates
 
     def with_points(self, losses: Mapping[float, float]) -> "CriticalRate":
         """Return the same with more rates that were looked at, and their losses."""

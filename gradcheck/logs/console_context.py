@@ -25,30 +25,16 @@ MOST_OVERFLOWS = 1000
 
 
 class Context:
-    """Makes rows of the numbers in lines, in the order of the lines.
-
-    Attributes
-    ----------
-    bar : Bar or None
-        Where the progress bar was last.
-    epoch : float
-        The last one that stood by itself.
-    last_word : str
-        The error that the program ended of; empty if it went on.
-    checkpoints : list of float
-        Steps of those that were saved, as far as they are known.
-    drawn : bool
-        The line that is read holds a bar: of what it shows at one place, the last is of the step.
-    drawn_again : bool
-        The row that was just made takes the place of the one before it.
-    """
+    """Makes rows of the numbers in lines, in the order of the lines."""
 
     def __init__(self) -> None:
-        self.bar: Bar | None = None
-        self.epoch = MISSING
-        self.last_word = ""
-        self.checkpoints: list[float] = []
-        self.drawn = self.drawn_again = False
+        self.bar: Bar | None = None  # where the progress bar was last
+        self.epoch = MISSING  # the last one that stood by itself
+        self.last_word = ""  # the error that the program ended of; empty if it went on
+        self.checkpoints: list[float] = []  # steps of those that were saved, as far as they are known
+        # the line that is read holds a bar: of what it shows at one place, the last is of the step
+        self.drawn = False
+        self.drawn_again = False  # the row that was just made takes the place of the one before it
         self._moved = False
         self._waiting: list[tuple[float, float, float]] = []  # step, how many, and the scale after them
         self._kind: Kind | None = None

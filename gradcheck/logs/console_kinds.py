@@ -76,21 +76,15 @@ class Kinds:
         Rows are told apart by their iteration, not by their step.
     rounded : bool
         Steps are rounded: they tell no rows apart, and are left out.
-
-    Attributes
-    ----------
-    validating : bool
-        The last heading was one of a validation.
-    seen, keyed : set of str
-        The names of numbers, and those that a colon or the like parts from them.
     """
 
     def __init__(self, wanted: Mapping[str, str] = NOTHING, finer: bool = False, rounded: bool = False) -> None:
         self.wanted, self.finer, self.rounded = wanted, finer, rounded
-        self.validating = self._of_bar = False
+        self.validating = False  # the last heading was one of a validation
+        self._of_bar = False
         self.kinds: list[Kind] = []
-        self.seen: set[str] = set()
-        self.keyed: set[str] = set()
+        self.seen: set[str] = set()  # the names of numbers
+        self.keyed: set[str] = set()  # those that a colon or the like parts from them
 
     def plan(self, shape: tuple[str, ...], numbers: Sequence[str], frame: str, worth: int) -> Plan | None:
         """Return what is taken from lines of a shape; None if there is nothing to judge in it.
@@ -246,7 +240,7 @@ class Kinds:
                 return kind
         if len(self.kinds) >= MOST_KINDS:
             return None
-        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own), lead, placed)
+        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own), {lead}, placed)
         self.kinds.append(kind)
         return kind
 

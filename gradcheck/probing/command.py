@@ -69,22 +69,12 @@ def probe_named(
 
 
 def load_batch(shapes: Sequence[str], function: str | None, seed: int, hint: Callable[[], str]) -> Any:  # noqa: ANN401
-    """Return the batch that a function returns, or inputs of these shapes.
-
-    Parameters
-    ----------
-    shapes : sequence of str
-        Of random inputs, one each.
-    function : str, optional
-        ``module:function``.
-    seed : int
-    hint : callable
-        Returns how --input could be given, where neither is.
+    """Return the batch that ``module:function`` returns, or random inputs of these shapes, one each.
 
     Raises
     ------
     OptionError
-        Both are given, or neither.
+        Both are given; or neither, and the hint is how --input could be.
     """
     if function is not None:
         if shapes:

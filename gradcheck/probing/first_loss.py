@@ -62,7 +62,7 @@ class FirstLoss(NamedTuple):
     @property
     def has_enough_labels(self) -> bool:
         """Whether it is known of this batch how often each class is in it."""
-        return self.of_batch > 0 and self.labels >= ENOUGH_LABELS * math.exp(self.of_batch)
+        return self.labels > 0 and 0 < self.of_batch <= math.log(self.labels / ENOUGH_LABELS)
 
     @property
     def is_guessed(self) -> bool:

@@ -102,13 +102,7 @@ def layer_flow(
 def leverage(log10_weight_norm: float, weights: int, log10_gradient_norms: Sequence[float]) -> float:
     """Return log10 of what the loss changes by as a linear map moves at random by as much as its weights are.
 
-    Parameters
-    ----------
-    log10_weight_norm : float
-    weights : int
-        How many there are.
-    log10_gradient_norms : sequence of float
-        Of the weights, and of the bias if there is one.
+    It has so many weights; the gradients are of these, and of the bias if there is one.
     """
     return log10_weight_norm - 0.5 * math.log10(weights) + log10_joint_norm(log10_gradient_norms)
 
@@ -126,12 +120,7 @@ def decades_between(gradients: Iterable[Array]) -> float:
 def distinction(output: Array, log10_gradient_norm: float) -> float:
     """Return log10 of what the loss changes by as the outputs move at random by as much as the examples differ in them.
 
-    Parameters
-    ----------
-    output : Array
-        (examples, units)
-    log10_gradient_norm : float
-        Of the loss with respect to them; nan if it isn't known.
+    Outputs are (examples, units); the gradient with respect to them is nan if it isn't known.
     """
     return log10_rms(rescaled(output - mean(output, 0))) + log10_gradient_norm if len(output) > 1 else math.nan
 

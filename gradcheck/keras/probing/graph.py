@@ -220,15 +220,7 @@ class _Tracer:
 
 
 def graph_of(model: Any, layers: Sequence[Layer], inputs: Any) -> Graph | None:
-    """Return a model's graph; None where it can't be run on symbols, as what computes with its backend's own functions.
-
-    Parameters
-    ----------
-    model : keras.Model
-    layers : sequence of Layer
-        Those that are measured.
-    inputs : array, or a structure of them
-    """
+    """Return a model's graph; None if it can't be run on symbols, as what computes with its backend's own functions."""
     try:
         return _Tracer(model, layers).run(inputs)
     except Exception:  # whatever the user's own code doesn't do with symbols

@@ -96,16 +96,7 @@ def cures(
 ) -> tuple[SuggestionRecord, ...]:
     """Return the changes after which a model is healthy, in their order; none for one that is and trains.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Isn't changed; one that can't be copied has none.
-    judgement : Judgement
-        Of the model as it is.
-    judged : callable
-        Model ↦ its judgement by the same batch and loss.
-    seed : int
-        Of the weights that are drawn.
+    The model isn't changed; one that can't be copied has none. The changed ones are judged by the same batch and loss.
     """
     if not may_be_cured(judgement):
         return ()

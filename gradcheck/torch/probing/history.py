@@ -74,50 +74,24 @@ class Point(NamedTuple):
 
 
 class History:
-    """The course of training, by one point for each pass.
+    """The course of training, by one point for each pass, of one batch for all steps or of several."""
 
-    Parameters
-    ----------
-    model : nn.Module
-    one_batch : bool
-        The same for each step.
-
-    Attributes
-    ----------
-    first : Judgement
-        Before the first step.
-    last : FirstLoss
-        That of the last batch, after all steps so far.
-    points : list of Point
-        Before each step, and after the last one.
-    sick_from : int or None
-        The first of the steps after which the model is ill to the end.
-    sick_layer : str or None
-        Where it showed first.
-    again : float
-        Loss of the first batch after the last step, with the same random numbers; nan if that wasn't measured.
-    pace : float
-        Share of their norm by which the parameters have moved in a step at the full rate, on average.
-    found : list of Cause
-        What the course as a whole shows.
-    has_risen : bool
-        A model that looks healthy ends with a loss that has risen over the steps.
-    """
-
-    first: Judgement
-    last: FirstLoss
+    first: Judgement  # before the first step
+    last: FirstLoss  # that of the last batch, after all steps so far
 
     def __init__(self, model: nn.Module, one_batch: bool) -> None:
         self._trained = [one for one in all_parameters(model) if one.requires_grad]
         self._start: Sequence[Tensor] = ()
         self.one_batch = one_batch
-        self.points: list[Point] = []
-        self.sick_from: int | None = None
-        self.sick_layer: str | None = None
+        self.points: list[Point] = []  # before each step, and after the last one
+        self.sick_from: int | None = None  # the first of the steps after which the model is ill to the end
+        self.sick_layer: str | None = None  # where it showed first
+        # loss of the first batch after the last step, with the same random numbers; nan if that wasn't measured
         self.again = math.nan
+        # share of their norm by which the parameters have moved in a step at the full rate, on average
         self.pace = math.nan
-        self.found: list[Cause] = []
-        self.has_risen = False
+        self.found: list[Cause] = []  # what the course as a whole shows
+        self.has_risen = False  # it looks healthy, and its loss has risen over the steps
         self._loud: set[int] = set()  # points whose verdict is the loss's alone
 
     @property
