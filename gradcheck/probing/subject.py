@@ -12,6 +12,7 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.probing.captured import CapturedPass, Weight
 from gradcheck.probing.findings import Findings, find
+from gradcheck.probing.judgement import Judgement
 from gradcheck.probing.limits import SMALL_FACTOR
 from gradcheck.probing.loss_faults import find_loss_faults
 from gradcheck.probing.measuring import decades_between
@@ -19,7 +20,7 @@ from gradcheck.probing.reporting import captured_report
 from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.probing.trying import tried
 from gradcheck.probing.user_errors import ending_reported
-from gradcheck.probing.verdict import Judgement, judge, silent_layers
+from gradcheck.probing.verdict import judge, silent_layers
 from gradcheck.spec.thresholds import USUAL, Thresholds
 
 #: Steps that a gate has to open, and Adam's learning rate.

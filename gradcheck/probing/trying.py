@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from gradcheck.probing.doubts import may_be_slow, status_of
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, FirstLoss
+from gradcheck.probing.judgement import Found, Judgement
 from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, HALF, NEARLY, Lesson, explodes_with_sgd, hold_trial
-from gradcheck.probing.verdict import Found, Judgement
 from gradcheck.spec.thresholds import USUAL
 
 
