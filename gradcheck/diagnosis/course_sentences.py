@@ -30,6 +30,14 @@ def _unmoved(cause: Cause, flow: GradientFlow) -> str:
     return f"{none}: no parameter that the optimizer holds gets a gradient"
 
 
+def _risen(cause: Cause, flow: GradientFlow) -> str:
+    times = (cause.value or math.nan) / (cause.limit or math.nan)
+    return (
+        f"the loss has risen, and ends at {times:.2g} times its start: the rate is too large, or the steps go the "
+        "wrong way (a sign in the loss, maximize=True)"
+    )
+
+
 def _loss_course(cause: Cause, flow: GradientFlow) -> str:
     first, last, one_batch = (
         cause.details["first"],
@@ -67,6 +75,16 @@ OF_COURSES = {
     "loss-no-lower": Code(
         "value: the batch's loss after the last step; limit: before the first one",
         "the loss is no lower than at the start, although all steps are on one batch",
+    ),
+    "loss-risen": Code(
+        "the loss ends clearly above its start; value: the first batch's after all steps; limit: before the first one",
+        _risen,
+    ),
+    "hardly-learnt": Code(
+        "value: the typical loss of the last third of the steps; limit: what guessing costs there",
+        "after {steps} steps the loss is no better than a guess: typically {value:.3g}, where the best answer that is "
+        "the same for all examples costs {limit:.3g}; take more steps or a larger rate, and see whether labels and "
+        "inputs belong together",
     ),
     "outputs-apart": Code(
         "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",

@@ -60,10 +60,19 @@ class FirstLoss(NamedTuple):
         return math.log(math.e + self.classes - 1) - 1 if self.classes > 1 else 0.0
 
     @property
+    def has_enough_labels(self) -> bool:
+        """Whether it is known of this batch how often each class is in it."""
+        return self.labels > 0 and 0 < self.of_batch <= math.log(self.labels / ENOUGH_LABELS)
+
+    @property
     def is_guessed(self) -> bool:
         """Whether an answer that is the same for all examples costs as little, on this very batch."""
-        known = self.of_batch > 0 and self.labels >= ENOUGH_LABELS * math.exp(self.of_batch)
-        return known and self.value > NO_BETTER * self.of_batch
+        return self.has_enough_labels and self.value > NO_BETTER * self.of_batch
+
+    @property
+    def guessing(self) -> float:
+        """What an answer that is the same for all examples costs, on this very batch as far as that is known."""
+        return self.of_batch if self.has_enough_labels else self.constant_answer
 
 
 def causes_of(first: FirstLoss) -> Iterator[Cause]:

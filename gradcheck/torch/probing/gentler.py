@@ -65,7 +65,7 @@ def keep_healthy(
     tick : callable, optional
         Called with the share of the work that has been done.
     """
-    if history.statuses[0] != "healthy" or history.statuses[-1] == "healthy":
+    if history.statuses[0] != "healthy" or (history.statuses[-1] == "healthy" and not history.has_risen):
         return ()
     slow = history.statuses[-1] == "not-learning" and history.pace < SLOW
 

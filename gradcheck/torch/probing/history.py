@@ -5,7 +5,7 @@ best: the losses of a policy gradient, of a likelihood or of a critic are as oft
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 from statistics import median
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.probing.progress import rises, still_guesses
 from gradcheck.probing.sickest import sickest_layer
 from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.judgement import Judgement
@@ -62,6 +63,7 @@ class Point(NamedTuple):
     weights: float  # norm of all that is trained
     spread: float  # of the outputs over the examples
     status: Status
+    guessing: float = math.nan  # what the best answer costs that is the same for all examples
     acquitted: str = ""  # why it is healthy all the same: the code of a cause
 
     def explodes(self, first: "Point") -> bool:
@@ -89,6 +91,7 @@ class History:
         # share of their norm by which the parameters have moved in a step at the full rate, on average
         self.pace = math.nan
         self.found: list[Cause] = []  # what the course as a whole shows
+        self.has_risen = False  # it looks healthy, and its loss has risen over the steps
         self._loud: set[int] = set()  # points whose verdict is the loss's alone
 
     @property
@@ -117,7 +120,9 @@ class History:
         if self._start:  # without steps nobody asks how they grow
             gradient = math.ldexp(_norm(one for one in found.gradients.values() if one is not None), -found.shift)
             weights = _norm(self._trained)
-        point = Point(found.flow.output.loss, gradient, weights, found.values.spread, status)
+        point = Point(
+            found.flow.output.loss, gradient, weights, found.values.spread, status, found.at_loss.first.guessing
+        )
         never_negative = found.values.never_negative
         if not self.points:
             self.first = judgement
@@ -180,6 +185,18 @@ class History:
             self.points[-1] = self.points[-1]._replace(status="not-learning")
             self.sick_from = self.steps
             self.found.append(stuck)
+        elif self.points[-1].status == "healthy":
+            self.found += self._remarks(again, steps)
+
+    def _remarks(self, again: ModelPass, steps: Steps) -> Iterator[Cause]:
+        """Yield what is worth knowing of a course at whose end the model looks healthy."""
+        if again.values.never_negative and rises(self.losses, self.again, one_batch=self.one_batch):
+            self.has_risen = True
+            yield Cause("loss-risen", None, self.again, self.losses[0])
+            return
+        guessed = still_guesses(self.losses, [point.guessing for point in self.points])
+        if guessed is not None and self.steps - steps.warmup >= ENOUGH:
+            yield Cause("hardly-learnt", None, *guessed, {"steps": self.steps})
 
     def _take_back(self) -> None:
         """Take back what the losses of harder batches than the first one said."""
