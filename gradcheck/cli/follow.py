@@ -13,9 +13,10 @@ from rich.live import Live
 from gradcheck.base.files import near
 from gradcheck.cli import note
 from gradcheck.cli.page import has_colours
+from gradcheck.logs.files import STDIN
 from gradcheck.logs.lines import PAUSE
 from gradcheck.logs.log import Log
-from gradcheck.logs.reading import STDIN, read_log
+from gradcheck.logs.reading import read_log
 from gradcheck.logs.report import LogReport, report_on
 from gradcheck.logs.text.live import live_view
 from gradcheck.render.page import Page

@@ -64,15 +64,10 @@ class Context:
 
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
-        kind, clock, self.drawn_again = plan.kind, MISSING, False
-        if plan.rank >= 0:
-            groups, rank = [*groups[: plan.rank], *groups[plan.rank + 1 :]], groups[plan.rank]
-            kind.rank = kind.rank or rank
-        values = _values(groups)
-        if plan.rank >= 0 and rank != kind.rank and not any(map(math.isinf, values)):
-            return ()  # another process prints the same step
-        if plan.instead >= 0:
-            values[plan.instead] = _changed(values[plan.instead], plan.change)
+        kind, self.drawn_again = plan.kind, False
+        values = _own_values(plan, groups)
+        if values is None:
+            return ()
         lost = [place for place, value in enumerate(values) if math.isinf(value)] if plan.is_skipped else []
         for place in lost:
             values[place] = MISSING
@@ -82,16 +77,7 @@ class Context:
             values.append(self._bar_step(kind, plan))
         elif self._is_old(kind, values[plan.step], values, plan):
             return ()
-        if plan.epoch < 0:
-            values.append(MISSING if kind.fractional else self.epoch)
-        elif kind.fractional and plan.step < 0:
-            clock, values[plan.epoch] = values[plan.epoch], MISSING
-        if plan.lacks_loss:
-            values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
-        if plan.is_clock:
-            values.append(clock)
-        if len(values) < len(plan.layout.columns):  # how long the epoch is, by its bar
-            values.append(self.bar.total if self.bar else MISSING)
+        self._complete(plan, values)
         kind.rows += 1
         if kind.rows > 1:  # a line of the kind before an error: the program went on
             self.last_word = ""
@@ -104,6 +90,20 @@ class Context:
             return (row,)
         held = dict(zip(plan.layout.columns, values, strict=True))
         return (*self._overflowed(kind, held[STEP], held[EPOCH]), row)
+
+    def _complete(self, plan: Plan, values: "array[float]") -> None:
+        """Add what the lines before say of a row: its epoch, a lost loss, when it was, how long the epoch is."""
+        clock, fractional = MISSING, plan.kind.fractional
+        if plan.epoch < 0:
+            values.append(MISSING if fractional else self.epoch)
+        elif fractional and plan.step < 0:
+            clock, values[plan.epoch] = values[plan.epoch], MISSING
+        if plan.lacks_loss:
+            values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
+        if plan.is_clock:
+            values.append(clock)
+        if len(values) < len(plan.layout.columns):
+            values.append(self.bar.total if self.bar else MISSING)
 
     def _bar_step(self, kind: Kind, plan: Plan) -> float:
         """Return the step that the bar before a row shows; MISSING if it didn't move."""
@@ -207,6 +207,21 @@ class Context:
         layout = Layout((STEP, Column("overflow"), Column("loss_scale"), EPOCH), names, kind.key)
         for step, count, scale in waiting:
             yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
+
+
+def _own_values(plan: Plan, groups: Sequence[str]) -> "array[float] | None":
+    """Return the numbers of a row's line; None where another process prints the same step."""
+    if plan.rank < 0:
+        values = _values(groups)
+    else:
+        kind, rank = plan.kind, groups[plan.rank]
+        values = _values([*groups[: plan.rank], *groups[plan.rank + 1 :]])
+        kind.rank = kind.rank or rank
+        if rank != kind.rank and not any(map(math.isinf, values)):
+            return None
+    if plan.instead >= 0:
+        values[plan.instead] = _changed(values[plan.instead], plan.change)
+    return values
 
 
 def _changed(value: float, how: str) -> float:

@@ -130,7 +130,7 @@ def test_a_threshold_that_means_nothing_is_refused(max_norm, written):
 
 def test_the_part_that_is_read_is_told(written, monkeypatch):
     monkeypatch.setattr("gradcheck.logs.lines.CHUNK", 2**15)
-    monkeypatch.setattr("gradcheck.logs.reading.TICK_ROWS", 1)
+    monkeypatch.setattr("gradcheck.logs.files.TICK_ROWS", 1)
     shares = []
     diagnose(written([{"step": step, "loss": 1.0} for step in range(10_000)]), tick=shares.append)
     assert shares == sorted(shares)
