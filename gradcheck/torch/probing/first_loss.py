@@ -9,23 +9,28 @@ from gradcheck.probing.evidence import AtLoss
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.torch.graph import TRANSPARENT, Node
 from gradcheck.torch.layers import main_tensor
-from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, Loss
 from gradcheck.torch.probing.terms import find_terms
+
+#: Outputs of a usual size have at most this root mean square.
+USUAL_SIZE = 10.0
 
 #: PyTorch's number for a loss that is the mean of its examples'.
 MEAN = 1
 
 
 def look_at(
-    chosen: Loss, output: object, targets: object, value: Tensor | None, record: Recording, end: Node
+    chosen: Loss, output: object, targets: object, value: Tensor | None, record: Recording, end: Call
 ) -> AtLoss:
-    """Return what is between the output, whose read-out is given by its node, and the loss; nothing without a loss."""
+    """Return what is between the output, whose read-out's last use is given, and the loss; nothing without a loss."""
     if value is None:
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
-    if first.labels and not first.of_batch and not _comes_from(value.grad_fn, end):  # the right one of pairs is first
-        first = first._replace(of_batch=first.constant_answer, labels=0)
+    if first.labels and not _comes_from(value.grad_fn, end.node):
+        first = first._replace(pair_width=_pair_width(first, end))
+        if not first.of_batch:  # the right one of pairs is first
+            first = first._replace(of_batch=first.constant_answer, labels=0)
     if value.grad_fn is None:
         return AtLoss(first)
     tensor = main_tensor(output)
@@ -60,7 +65,16 @@ def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:
     return None if aim is None else ("mean-square", aim)
 
 
-def _comes_from(node: Node, end: Node) -> bool:
+def _pair_width(first: FirstLoss, end: Call) -> int:
+    """Return how many numbers the read-out gives for each example, where distances between such explain the loss.
+
+    Of two outputs that have nothing in common the squared distance is twice their squared size.
+    """
+    width, rms = math.prod(end.output.shape[1:]), 10**end.log10_rms if end.log10_rms < 2 else math.inf
+    return width if rms <= USUAL_SIZE and first.value <= 2 * width * rms**2 else 0
+
+
+def _comes_from(node: Node, end: Node | None) -> bool:
     """Whether a cross-entropy's logits are what the read-out gave, but for their shape and size."""
     while node is not None and node is not end:
         following = [one for one, _ in node.next_functions if one is not None]

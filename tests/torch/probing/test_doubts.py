@@ -1,5 +1,7 @@
 """A healthy gradient isn't all: outputs that hardly differ, and a loss that starts far off."""
 
+from itertools import pairwise
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -86,6 +88,49 @@ def test_logits_that_are_divided_by_too_little_explode(factor):
     assert report.verdict.status == "exploding"
     assert report.verdict.score < 0.5
     assert "starts-far" in codes(report)
+
+
+class Prototypes(nn.Module):
+    """Squared distances to the mean of each class's examples."""
+
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding = embedding
+
+    def forward(self, shown, asked):
+        means = self.embedding(shown).unflatten(0, (-1, 5)).mean(0)
+        return -(self.embedding(asked)[:, None] - means).square().sum(-1)
+
+
+def episode():
+    """Ten examples of each of five classes, half of them to be told."""
+    centres = 0.1 * torch.randn(5, 64)
+    return tuple(centres.repeat(5, 1) + torch.randn(25, 64) for _ in range(2)), torch.arange(25) % 5
+
+
+@pytest.mark.parametrize("last", [nn.BatchNorm1d(4096), nn.LayerNorm(4096)])
+def test_distances_that_are_large_as_they_have_many_numbers_are_tried(last, said):
+    report = probe(Prototypes(nn.Sequential(nn.Linear(64, 4096), last)), episode())
+    assert report.model.loss.first > 100 * report.model.loss.constant_answer
+    assert (report.verdict.status, codes(report)[0]) == ("healthy", "readout-large")
+    assert report.model.trial.learns
+    assert "outputs of 4,096 numbers each" in said(report)
+
+
+def test_distances_of_large_outputs_explode_untried():
+    embedding = nn.Linear(64, 256)
+    nn.init.normal_(embedding.weight, 0, 10.0)
+    report = probe(Prototypes(nn.Sequential(nn.Linear(64, 64), nn.ReLU(), embedding)), episode())
+    assert (report.verdict.status, codes(report)[0], report.model.trial) == ("exploding", "starts-far", None)
+
+
+@pytest.mark.parametrize("widths", [(20, 128, 128, 10), (20, 512, 512, 10), (20, 2048, 10)])
+def test_weights_of_deviation_1_are_untried_though_a_batch_can_be_learnt_by_heart(widths):
+    layers = [part for pair in pairwise(widths) for part in (nn.Linear(*pair), nn.ReLU())][:-1]
+    for layer in layers[::2]:
+        nn.init.normal_(layer.weight, 0, 1.0 if len(widths) > 3 else 3.0)
+    report = probe(nn.Sequential(*layers), classes())
+    assert (report.verdict.status, report.model.trial) == ("exploding", None)
 
 
 def test_a_loss_of_ones_own_that_starts_beyond_all_bounds_explodes():
