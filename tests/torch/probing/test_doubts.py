@@ -271,3 +271,34 @@ def test_outputs_that_are_the_same_for_all_examples_collapse():
     assert (report.verdict.status, codes(report)[0]) == ("collapsed", "outputs-near")
     assert report.verdict.reasons[0].startswith("all examples have exactly the same output")
     assert probe(FirstToken(alone=False), (tokens, torch.arange(16) % 4)).verdict.status == "healthy"
+
+
+class Directions(nn.Module):
+    """Directions of unit length beside a class, through a projection that starts with weights of some size."""
+
+    def __init__(self, deviation):
+        super().__init__()
+        self.body, self.readout = perceptron(64), nn.Linear(64, 10)
+        self.projection = nn.Linear(64, 8, bias=False)
+        nn.init.normal_(self.projection.weight, 0, deviation)
+
+    def forward(self, x):
+        features = self.body(x)
+        directions = nn.functional.normalize(self.projection(features), dim=1)
+        return self.readout(features), directions
+
+
+@pytest.mark.parametrize(("deviation", "named"), [(0.0, True), (1e-9, True), (1e-2, False)])
+def test_a_layer_whose_gradient_is_far_above_all_others_leaves_a_doubt(deviation, named):
+    def loss(outputs, labels):
+        return nn.functional.cross_entropy(outputs[0], labels) - outputs[1][:, 0].mean()
+
+    report = probe(Directions(deviation), classes(), loss)
+    assert report.verdict.status == "healthy"
+    assert ("gradient-outsized" in codes(report)) is named
+    if named:
+        cause = next(cause for cause in report.verdict.causes if cause.code == "gradient-outsized")
+        assert cause.text.startswith("projection gets 10^")
+        gradients = {layer.name: layer.log10_gradient_rms for layer in report.layers}
+        most = gradients.pop("projection")
+        assert cause.value == pytest.approx(most - max(gradients.values()))
