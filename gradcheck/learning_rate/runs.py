@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from gradcheck.learning_rate.rules import CHECKED, Rule
-from gradcheck.learning_rate.search import HIGHEST, LOWEST, ROUNDING, CriticalRate, critical_rate
+from gradcheck.learning_rate.search import HIGHEST, LOWEST, CriticalRate, critical_rate
 
 #: The share of a run's updates, at its end, whose mean loss is its score.
 END = 0.4
@@ -143,7 +143,6 @@ def find_rate(
     rule: Rule,
     updates: int,
     seed: int | None = None,
-    rounding: float = ROUNDING,
     tick: Callable[[], None] | None = None,
     constant: float = math.inf,
     doublings: int = DOUBLINGS,
@@ -163,8 +162,6 @@ def find_rate(
         Of each run.
     seed : int, optional
         What the network was drawn from.
-    rounding : float
-        The share of the loss by which it has to change to count as changed.
     tick : callable, optional
         Called after each run.
     constant : float
@@ -173,7 +170,7 @@ def find_rate(
         How many times such runs are made again.
     """
     loss = descent.look()
-    start = critical_rate(descent.along, loss, START, rounding=rounding)
+    start = critical_rate(descent.along, loss, START)
     if start.status != "found":
         return Draw(seed, start)
     start = start.with_points({share * start.rate: descent.along(share * start.rate) for share in LOOKS})

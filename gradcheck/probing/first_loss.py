@@ -47,6 +47,8 @@ class FirstLoss(NamedTuple):
     targets_rms: float = math.nan
     readout_rms: float = math.nan  # before a softmax or sigmoid; nan of a model that is a single linear map
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
+    # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
+    pair_width: int = 0
 
     @property
     def has_huge_targets(self) -> bool:
@@ -79,7 +81,7 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
     """Yield why the loss starts far above a constant answer's, where it does."""
     if not first.value > LARGE_LOSS * first.constant_answer > 0:
         return
-    details = {"times": first.value / first.constant_answer}
+    details = {"times": first.value / first.constant_answer, "pair_width": first.pair_width}
     known = [one for one in (first.readout_rms, first.output_rms) if not math.isnan(one)]
     rms = max(known, default=math.nan)
     if first.inputs_rms > LARGE_INPUTS and first.readout_rms < LARGE_LOSS * first.inputs_rms:

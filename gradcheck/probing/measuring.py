@@ -147,3 +147,11 @@ def _dead_fraction(calls: Sequence[Measured]) -> float:
 def _active(call: Measured, one: Response) -> npt.NDArray[np.bool_]:
     """Return which units let anything through an activation: (channels,)."""
     return one.passing if call.alive is None or len(call.alive) != len(one.passing) else one.passing | call.alive
+
+
+def heard_layers(flows: Sequence[LayerFlow], frozen: Sequence[bool]) -> Sequence[int]:
+    """Return the places of the layers but frozen ones that no gradient reaches, where none trained goes without."""
+    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
+    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
+        return range(len(flows))
+    return [place for place, zero in enumerate(idle) if not zero]

@@ -45,6 +45,7 @@ def tried(
             patient=may_be_slow(judgement.found),
             under_way=NEARLY if collapsed and not apart else HALF,
             fades=status != "exploding" and (apart or status != "collapsed"),
+            from_afar=first.pair_width > 0,
         )
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)

@@ -97,7 +97,8 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     chance = 0.0 if lost else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
-    by_itself = status == "exploding" and (breaks or falls_without_bound(found))  # such a loss falls
+    summed = bool(far) and found.at_loss.first.pair_width > 0  # a distance is as large as it has numbers
+    by_itself = status == "exploding" and ((breaks and not summed) or falls_without_bound(found))  # such a loss falls
     if by_itself or any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, TRAINS_ALL_THE_SAME))
     certain = certain or found.closed is not None or bool(found.parts.status)

@@ -75,7 +75,6 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     ends: list[Node] = field(default_factory=list)
-    opaque: set[int] = field(default_factory=set)  # layers, by id, in parts that could not be looked into
 
     def uses(self) -> dict[int, list[Node]]:
         """Return the nodes of each measured layer, by its id, in the order of its uses."""
@@ -187,7 +186,6 @@ class _Tracer:
                     return outputs
                 except Exception:  # it wants numbers: of what is in it nothing is known
                     del self.graph.nodes[count:]
-                    self.graph.opaque |= {id(one) for one in layer._flatten_layers(include_self=False)}
             outputs = layer.compute_output_spec(*arguments, **keywords)
             self._add(layer, arguments, keywords, outputs)
             return outputs

@@ -24,7 +24,7 @@ class Cause(NamedTuple):
     """A likely cause: how it is told from others, and what to do about it."""
 
     advice: str
-    signs: tuple[str, ...] = ()  # keys of ``sign_meanings.SIGNS``; any of them speaks for it
+    signs: tuple[str, ...] = ()  # keys of ``signs.SIGNS``; any of them speaks for it
     only: bool = False  # not named without a sign
     unless: tuple[str, ...] = ()  # keys of ``SIGNS`` that speak against it
 

@@ -102,7 +102,7 @@ def cures(
         return ()
     before = _chance_with_sgd(judgement)
     healed = [
-        (change, _record(change, one))
+        (change, recorded(change.changes, change.code, one))
         for change in _candidates(model, judgement)
         if (one := _tried(model, change, judged, seed)) is not None
         and one.diagnosis.verdict.status == "healthy"
@@ -168,11 +168,12 @@ def _after(model: nn.Module, found: ModelPass) -> str:
     return next((name for name in names[start:] if isinstance(model.get_submodule(name), SATURATING)), "")
 
 
-def _record(change: Change, judgement: Judgement) -> SuggestionRecord:
+def recorded(changes: dict[str, Any], code: str, judgement: Judgement) -> SuggestionRecord:
+    """Return changes, their code, and what they make of a model."""
     verdict, summary = judgement.diagnosis.verdict, judgement.summary
     return SuggestionRecord(
-        changes=Frozen(change.changes),
-        command=change.code,
+        changes=Frozen(changes),
+        command=code,
         status=verdict.status,
         score=verdict.score,
         gradient_span=number(summary.gradient_span),

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from gradcheck.base.record import Frozen, number
+from gradcheck.base.record import number
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.probing.course import follow
+from gradcheck.torch.probing.cures import recorded
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.state import untouched
@@ -133,13 +135,4 @@ def _at_rate(steps: Steps, factor: float) -> Way:
 
 
 def _record(way: Way, judgement: Judgement, tried: History) -> SuggestionRecord:
-    verdict, summary = judgement.diagnosis.verdict, judgement.summary
-    return SuggestionRecord(
-        changes=Frozen(way.changes),
-        command=way.code,
-        status=tried.statuses[-1],
-        score=verdict.score,
-        gradient_span=number(summary.gradient_span),
-        effective_rank_last=number(summary.effective_rank_last),
-        loss=number(tried.again),
-    )
+    return replace(recorded(way.changes, way.code, judgement), status=tried.statuses[-1], loss=number(tried.again))

@@ -12,6 +12,7 @@ from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.probing.evidence import Trained
 from gradcheck.probing.limits import COPY
+from gradcheck.probing.measuring import heard_layers
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
@@ -156,9 +157,5 @@ def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], t
 
 def without_idle(layers: list[Layer], flows: list[LayerFlow]) -> tuple[list[Layer], list[LayerFlow]]:
     """Return the layers but frozen ones that no gradient reaches, where none that is trained goes without."""
-    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
-    frozen = [not any(one.requires_grad for one in layer.parameters.values()) for layer in layers]
-    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
-        return layers, flows
-    kept = [place for place, zero in enumerate(idle) if not zero]
+    kept = heard_layers(flows, [not any(one.requires_grad for one in layer.parameters.values()) for layer in layers])
     return [layers[one] for one in kept], [flows[one] for one in kept]
