@@ -43,6 +43,7 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     while node is not None and node.name().startswith(TRANSPARENT):
         node = node.next_functions[0][0]
     classes, aim = _classes(node), _aim(node, targets)
+    compared = _aim_of_distance(node, targets) if aim is None else aim
     tensor = main_tensor(output)
     if not classes and chosen.name == "cross-entropy" and tensor is not None:  # of targets that are probabilities
         classes = int(tensor.shape[-1])
@@ -50,7 +51,7 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     of_batch, labels = answer, 0
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
-    return FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(aim))
+    return FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
 
 
 def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:
@@ -111,13 +112,36 @@ def _aim(node: Node | None, targets: object) -> Tensor | None:
     if node is None:
         return None
     if node.name().startswith("MseLoss") and node._saved_reduction == MEAN:
-        constant = [following is None for following, _ in node.next_functions]
-        return node._saved_target if constant[-1] else node._saved_self if constant[0] else None
+        return _constant_of(node)
     for wanted in ("MeanBackward", "PowBackward"):
         if node is None or not node.name().startswith(wanted):
             return None
         square = node
         node = node.next_functions[0][0]
-    error = node is not None and node.name().startswith("SubBackward") and square._saved_exponent == 2
+    return targets if square._saved_exponent == 2 and _is_error(node, targets) else None
+
+
+def _aim_of_distance(node: Node | None, targets: object) -> Tensor | None:
+    """Return the targets of a mean or a sum of distances (L1, smooth L1, Huber): these have another best constant."""
+    if node is not None and node.name().startswith(("SmoothL1Loss", "HuberLoss")):
+        return _constant_of(node)
+    for wanted in (("Mean", "Sum"), "Abs"):
+        if node is None or not node.name().startswith(wanted):
+            return None
+        node = node.next_functions[0][0]
+    return targets if isinstance(targets, Tensor) and _is_error(node, targets) else None
+
+
+def _constant_of(node: Node) -> Tensor | None:
+    """Return the one of the two that a loss compares which no graph made."""
+    constant = [following is None for following, _ in node.next_functions]
+    aim: Tensor | None = node._saved_target if constant[-1] else node._saved_self if constant[0] else None
+    return aim
+
+
+def _is_error(node: Node | None, targets: object) -> bool:
+    """Whether a node is the difference of what a graph made and of given numbers, as the targets are."""
+    if node is None or not node.name().startswith("SubBackward"):
+        return False
     given = isinstance(targets, Tensor) and targets.is_floating_point()
-    return targets if error and given and None in [one for one, _ in node.next_functions] else None
+    return given and None in [one for one, _ in node.next_functions]

@@ -203,6 +203,21 @@ def test_targets_that_are_huge_beside_the_outputs_are_named_where_no_step_comes_
     assert (report.verdict.status, codes(report)[0] == "targets-huge") == (status, status != "healthy")
 
 
+def mean_distance(output, targets):
+    return (targets - output).abs().mean()
+
+
+DISTANCES = (nn.L1Loss(), nn.L1Loss(reduction="sum"), nn.SmoothL1Loss(), nn.HuberLoss(), mean_distance)
+
+
+@pytest.mark.parametrize("loss", DISTANCES)
+@pytest.mark.parametrize(("size", "status"), [(1.0, "healthy"), (3e5, "not-learning")])
+def test_targets_that_are_huge_are_named_under_losses_of_absolute_errors_too(loss, size, status):
+    inputs = torch.randn(64, 20)
+    report = probe(perceptron(1), (inputs, size * (inputs[:, :1] + 2)), loss)
+    assert (report.verdict.status, codes(report)[0] == "targets-huge") == (status, status != "healthy")
+
+
 class Chosen(nn.Module):
     """A discrete autoencoder, whose temperature says how much a choice passes back."""
 
