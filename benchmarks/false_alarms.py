@@ -18,7 +18,7 @@ from gradcheck.logs.columns import Column, Layout
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
-from gradcheck.logs.reading import Log
+from gradcheck.logs.log import Log
 from gradcheck.logs.series import Series
 from gradcheck.logs.table import Table
 

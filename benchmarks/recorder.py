@@ -1,16 +1,17 @@
 """What recording a training run costs: a step beside the same one recorded, see README.md.
 
 Run it as ``python benchmarks/recorder.py [--runs 15] [--threads N] [--every 1] [--watched] [--processor]``, and
-``--widths 128`` for the small network alone.
+``--widths 128`` for the small network alone; ``--builds`` says how often both are built anew.
 
 The step: a ReLU network of 20 layers, cross-entropy, SGD with momentum. Both sides have networks of their own with the
 same weights and the same batch; the clock starts only if their losses agree over three steps, to the last bit.
 
-Both are trained in one process, a few steps in turn, so that whatever else the machine does slows both alike. A run is
-50 steps of each: in these a recorder does all that it does, weights and updates once; the ratio of a run is that of the
-two sums. Diagnoses, which are rare, are timed by themselves: their share is all their time over all steps, from the
-first one on. What is printed is the median of the runs' ratios and that share together, with the interval in which it
-is with 95 % probability.
+Both are trained in one process, a few steps in turn, so that whatever else the machine does slows both alike. Where in
+memory a network lies makes a difference of up to 1.5 %: both are built several times, each first as often as second. A
+run is 50 steps of each: in these a recorder does all that it does, weights and updates once; the ratio of a run is that
+of the two sums. Diagnoses, which are rare, are timed by themselves: their share is all their time over all steps, from
+the first one on. What is printed is the median of the runs' ratios and that share together, with the interval in which
+it is with 95 % probability.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def main() -> None:
                 check(width, Path(folder))
                 name = f"width {width}, batch {BATCHES[width]}" + ("" if updates else ", without updates")
                 rows.append([name, *measured(width, Path(folder), options, updates).columns()])
-    title = f"every {options.every}, {options.runs} runs, {options.threads} thread{'s' * (options.threads > 1)}"
+    threads = f"{options.threads} thread{'s' * (options.threads > 1)}"
+    title = f"every {options.every}, {options.builds} × {options.runs} runs, {threads}"
     print_table([title, "plain, ms", "recorded / plain", "95 % of runs' median", "of it diagnoses"], rows)
 
 
@@ -62,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description="what recording a training run costs")
     parser.add_argument("--runs", type=positive, default=15, metavar="N", help=f"of {RUN} steps of each side (15)")
+    parser.add_argument("--builds", type=positive, default=4, metavar="N", help="so often both are built anew (4)")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="steps from one record to the next (1)")
     parser.add_argument("--watched", action="store_true", help="diagnose on the way, as the callbacks of trainers do")
     parser.add_argument("--processor", action="store_true", help="processor time: other programs make less difference")
@@ -93,11 +96,20 @@ class Times:
 
 
 def measured(width: int, folder: Path, options: argparse.Namespace, updates: bool) -> Times:
-    """Return the times of both sides, trained in turn; the first run of each warms up, but for its diagnoses."""
+    """Return the times of both sides, built several times."""
     times = Times(time.process_time if options.processor else time.perf_counter)
     recorder = [folder / "run.jsonl", options.every, updates, options.watched]
-    recorded, plain = training(width, *recorder, times=times), training(width)
-    for run in range(options.runs + 1):
+    for build in range(options.builds):
+        sides: dict[bool, Task] = {}
+        for recorded in (True, False) if build % 2 else (False, True):
+            sides[recorded] = training(width, *recorder, times=times) if recorded else training(width)
+        add_runs(times, sides[True], sides[False], options.runs)
+    return times
+
+
+def add_runs(times: Times, recorded: Task, plain: Task, runs: int) -> None:
+    """Train both sides in turn; the first run of each warms up, but for its diagnoses."""
+    for run in range(runs + 1):
         sums = [0.0, 0.0]
         for turn in range(RUN // TURN):
             order = (0, 1) if turn % 2 else (1, 0)
@@ -107,7 +119,6 @@ def measured(width: int, folder: Path, options: argparse.Namespace, updates: boo
         if run:
             times.recorded.append(sums[0])
             times.plain.append(sums[1])
-    return times
 
 
 def seconds(task: Task, times: Times, *, alone: bool) -> float:

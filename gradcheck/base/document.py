@@ -16,18 +16,11 @@ OF_CLASSES = ("text", "table", "figure", "page")
 
 
 class Document:
-    """A result that can be printed.
+    """A result that can be printed."""
 
-    Attributes
-    ----------
-    text : str
-        The function that makes its text, as ``module:function``: loaded when it is printed, and by nothing else.
-    table : str
-        The attribute that holds its rows.
-    """
-
+    # the function that makes its text, as ``module:function``: loaded when it is printed, and by nothing else
     text: ClassVar[str]
-    table: ClassVar[str] = "layers"
+    table: ClassVar[str] = "layers"  # the attribute that holds its rows
 
     def __repr__(self) -> str:
         return f"<{' '.join([type(self).__name__, self._in_short()]).strip()}>"
@@ -82,14 +75,9 @@ def _write(text: str, path: str | Path | None) -> None:
 
 
 class Drawn(Document):
-    """A result that can be drawn, too.
+    """A result that can be drawn, too."""
 
-    Attributes
-    ----------
-    figure : str
-        The function that draws it, as ``module:function``: loaded when it is drawn, and by nothing else.
-    """
-
+    # the function that draws it, as ``module:function``: loaded when it is drawn, and by nothing else
     figure: ClassVar[str]
 
     def plot(self, ax: Any = None, **how: Any) -> Any:  # noqa: ANN401
@@ -126,14 +114,9 @@ class Drawn(Document):
 
 
 class Paged(Drawn):
-    """A result that has a page for a browser, too.
+    """A result that has a page for a browser, too."""
 
-    Attributes
-    ----------
-    page : str
-        The function that writes it, as ``module:function``: loaded when it is written, and by nothing else.
-    """
-
+    # the function that writes it, as ``module:function``: loaded when it is written, and by nothing else
     page: ClassVar[str]
 
     def to_html(self, path: str | Path | None = None) -> str:

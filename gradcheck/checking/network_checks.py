@@ -29,14 +29,7 @@ def _cross_entropy(logits: Array) -> tuple[float, Array]:
 
 
 def gradient_of_start(arch: str, draw: Draw) -> Iterator[Case]:
-    """Yield the loss as a function of what the first layer is given, and the chain rule that a flow is measured by.
-
-    Parameters
-    ----------
-    arch : str
-        One of ``spec.ARCHITECTURES``.
-    draw : Draw
-    """
+    """Yield the loss as a function of what the first layer is given, and the chain rule that a flow is measured by."""
     spec = network_spec({"arch": arch, **FAMILIES[arch].small})
     inputs: Any = draw(EXAMPLES, FEATURES)
     if spec.token_kinds:
@@ -58,14 +51,7 @@ def gradient_of_start(arch: str, draw: Draw) -> Iterator[Case]:
 
 
 def gradient_of_parameters(arch: str, draw: Draw) -> Iterator[Case]:
-    """Yield the loss as a function of all weights and biases, and the gradient that training takes.
-
-    Parameters
-    ----------
-    arch : str
-        One of ``spec.ARCHITECTURES`` whose weights are stored.
-    draw : Draw
-    """
+    """Yield the loss as a function of all weights and biases, where they are stored, and the gradient of training."""
     spec = network_spec({"arch": arch, **FAMILIES[arch].small})
     weights = stored_weights(arch, "arch", "weights are drawn")
     inputs, drawn = draw(EXAMPLES, FEATURES), weights.draw(spec, FEATURES, OUTPUTS, _seed(draw), draw.dtype)
@@ -81,14 +67,7 @@ def gradient_of_parameters(arch: str, draw: Draw) -> Iterator[Case]:
 
 
 def sublayers(placement: str, draw: Draw) -> Iterator[Case]:
-    """Yield an attention and an MLP sublayer of a transformer whose norms are placed so.
-
-    Parameters
-    ----------
-    placement : str
-        One of ``spec.PLACEMENTS``.
-    draw : Draw
-    """
+    """Yield an attention and an MLP sublayer of a transformer whose norms are placed so."""
     own = {"arch": "transformer", "norm": "layer", "norm_placement": placement, "residual_scale": 0.7}
     spec = TransformerSpec(**{**TRANSFORMER.small, **own, "init": "normal", "weight_std": 0.5})
     transformer = draw_transformer(spec, 0, OUTPUTS, _seed(draw), draw.dtype)

@@ -29,14 +29,7 @@ COLUMN = 30
 def command(
     *tables: type | Mapping[str, Option], shown: Iterable[Option]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a command of a function: it is called with the options of each table, and with how to show the result.
-
-    Parameters
-    ----------
-    *tables : TypedDict type, or mapping of str to Option
-    shown : iterable of Option
-        Those of ``gradcheck.cli.shown`` that the command has.
-    """
+    """Make a command of a function: it is called with the options of each table, and with how to show the result."""
     parts = [rows(table) if isinstance(table, type) else table for table in tables]
     showing = {row.name: row for row in shown}
     every = {name: row for part in parts for name, row in part.items()}

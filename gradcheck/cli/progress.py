@@ -10,12 +10,7 @@ INTERVAL = 0.2  # seconds between updates
 
 
 class Progress:
-    """One line of a terminal, wiped in the end; silent anywhere else.
-
-    Parameters
-    ----------
-    quiet : bool
-    """
+    """One line of a terminal, wiped in the end; silent anywhere else."""
 
     def __init__(self, quiet: bool) -> None:
         self.shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
@@ -72,15 +67,7 @@ class ShareProgress(Progress):
 
 
 class CountedProgress(Progress):
-    """Counts to a known number.
-
-    Parameters
-    ----------
-    total : int
-    quiet : bool
-    unit : str
-        What is counted: steps, rows.
-    """
+    """Counts steps, rows or the like to a known number."""
 
     def __init__(self, total: int, quiet: bool, unit: str = "rows") -> None:
         super().__init__(quiet)

@@ -40,25 +40,14 @@ class Batch(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """Examples, and what is known of them.
+    """Examples, and what is known of them."""
 
-    Attributes
-    ----------
-    inputs : Array or None
-        (examples, features), standardised by one global mean and one global standard deviation; None where each
-        batch is drawn anew from N(0, 1).
-    labels : Labels or None
-        (examples,), whole numbers from 0.
-    steps : int
-        Pieces of an example: the rows of a file's (examples, steps, features); 1 if it has no such axis.
-    drawn_features : int
-        Numbers of an example that is drawn anew.
-    """
-
+    # (examples, features), standardised by one global mean and one global standard deviation; None where each batch is
+    # drawn anew from N(0, 1)
     inputs: Array | None
-    labels: Labels | None = None
-    steps: int = 1
-    drawn_features: int = FEATURES
+    labels: Labels | None = None  # (examples,), whole numbers from 0
+    steps: int = 1  # pieces of an example: the rows of a file's (examples, steps, features); 1 if it has no such axis
+    drawn_features: int = FEATURES  # numbers of an example that is drawn anew
 
     @property
     def features(self) -> int:

@@ -22,24 +22,12 @@ Ids = npt.NDArray[np.int64]
 
 
 class TokenSet(NamedTuple):
-    """Token ids, and how sequences are taken from them.
+    """Token ids, and how sequences are taken from them."""
 
-    Attributes
-    ----------
-    ids : Ids
-        One long text (tokens,), or (sequences, tokens).
-    features : int
-        Tokens of a sequence.
-    causal : bool
-        Each token is asked for the next one, else for itself.
-    outputs : int
-        Size of the vocabulary: units of the read-out.
-    """
-
-    ids: Ids
-    features: int
-    causal: bool
-    outputs: int
+    ids: Ids  # one long text (tokens,), or (sequences, tokens)
+    features: int  # tokens of a sequence
+    causal: bool  # each token is asked for the next one, else for itself
+    outputs: int  # size of the vocabulary: units of the read-out
 
     @property
     def labels(self) -> Ids:

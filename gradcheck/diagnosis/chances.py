@@ -43,11 +43,7 @@ def _is_unknown(report: Report) -> bool:
 def chance_of_training(verdict: VerdictRecord, *, limited: bool = False) -> str:
     """Return how likely SGD, or Adam in a trial, trains the network, and why not where its gradient is healthy.
 
-    Parameters
-    ----------
-    verdict : VerdictRecord
-    limited : bool
-        Its limits are the user's own, so that it may be healthy by them alone.
+    Where its limits are the user's own, it may be healthy by them alone.
     """
     codes = [cause.code for cause in verdict.causes]
     if verdict.status == "healthy" and not ({*DOUBTS} - {NEEDS_ADAM}).isdisjoint(codes):

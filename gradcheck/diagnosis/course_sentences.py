@@ -30,6 +30,14 @@ def _unmoved(cause: Cause, flow: GradientFlow) -> str:
     return f"{none}: no parameter that the optimizer holds gets a gradient"
 
 
+def _risen(cause: Cause, flow: GradientFlow) -> str:
+    times = (cause.value or math.nan) / (cause.limit or math.nan)
+    return (
+        f"the loss has risen, and ends at {times:.2g} times its start: the rate is too large, or the steps go the "
+        "wrong way (a sign in the loss, maximize=True)"
+    )
+
+
 def _loss_course(cause: Cause, flow: GradientFlow) -> str:
     first, last, one_batch = (
         cause.details["first"],
@@ -68,6 +76,16 @@ OF_COURSES = {
         "value: the batch's loss after the last step; limit: before the first one",
         "the loss is no lower than at the start, although all steps are on one batch",
     ),
+    "loss-risen": Code(
+        "the loss ends clearly above its start; value: the first batch's after all steps; limit: before the first one",
+        _risen,
+    ),
+    "hardly-learnt": Code(
+        "value: the typical loss of the last third of the steps; limit: what guessing costs there",
+        "after {steps} steps the loss is no better than a guess: typically {value:.3g}, where the best answer that is "
+        "the same for all examples costs {limit:.3g}; take more steps or a larger rate, and see whether labels and "
+        "inputs belong together",
+    ),
     "outputs-apart": Code(
         "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",
         "training has left few directions in a layer (effective rank {value:.1f}), and that is no collapse: "
@@ -86,6 +104,11 @@ OF_COURSES = {
     "nothing-to-learn": Code(
         "value: the loss, next to nothing of its first value: there is nothing left to learn",
         "the loss is down to {value:.2g}: what is learned gives no gradient any more, and none is missed",
+    ),
+    "eps-lost": Code(
+        "the optimizer's eps is zero in the weights' number format, and a step has spoiled them; value: eps",
+        "the optimizer's eps, {value:g}, is zero in the weights' half precision, where a gradient of zero gives 0/0: "
+        "keep weights in float32, with autocast and a GradScaler, or take eps=1e-4 or fused=True",
     ),
     "not-held": Code(
         "parameters that want a gradient are none of the optimizer's; value: how many",

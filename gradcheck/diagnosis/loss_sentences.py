@@ -60,6 +60,20 @@ def _backward(cause: Cause, flow: GradientFlow) -> str:
     return f"the loss is finite, its gradient is not: {node} makes it {size} {cause.details['where']}{of_slope}"
 
 
+def _readout_large(cause: Cause, flow: GradientFlow) -> str:
+    start = f"the loss starts at {cause.details['times']:.3g} times what a constant answer costs"
+    width = cause.details.get("pair_width")
+    if width:
+        return (
+            f"{start}: the logits are distances or products of outputs of {width:,} numbers each, as large as these "
+            "are many; divide them by that number, or its root"
+        )
+    return (
+        f"{start}: the read-out's outputs are too large, their root mean square is {cause.value or math.nan:.3g}; "
+        "draw its weights smaller"
+    )
+
+
 def _first_loss(cause: Cause, flow: GradientFlow) -> str:
     first = f"the loss starts at {cause.value or 0.0:.4g}"
     if cause.limit is None:
@@ -175,8 +189,7 @@ OF_LOSS = {
     ),
     "readout-large": Code(
         "the loss starts far above a constant answer's; value: root mean square of the outputs",
-        "the loss starts at {times:.3g} times what a constant answer costs: the read-out's outputs are too large, "
-        "their root mean square is {value:.3g}; draw its weights smaller",
+        _readout_large,
     ),
     "branches-grow": Code(
         "what residual blocks give grows from block to block; value: how many times from the first to the last",

@@ -18,6 +18,17 @@ def _saturated(cause: Cause, flow: GradientFlow) -> str:
     return f"{share} of the gates of {name} are {by_inputs}: scale them to about 1"
 
 
+def _detached(cause: Cause, flow: GradientFlow) -> str:
+    name, steps = cause.details["name"], cause.value
+    found = f"{name} gets its state without a graph (a detach(), .data or no_grad()) in each of {steps} steps"
+    if cause.details.get("heard"):
+        return (
+            f"{found}, each of which the loss hears of: it learns from one step at a time, and what to keep for later "
+            "ones by chance only; where that isn't meant, cut the state off every so many steps, or between batches"
+        )
+    return f"{found}: it can't learn what to keep; cut it off between batches only"
+
+
 def _forgets(cause: Cause, flow: GradientFlow) -> str:
     gate, largest = cause.details["gate"], cause.details["largest"]
     why = f"its {gate} gate is at most {largest:.2g}: start the bias of that gate at 1"
@@ -55,8 +66,7 @@ OF_PARTS = {
     "forgets": Code("a recurrence that keeps nothing; value: what a step back in time leaves of a gradient", _forgets),
     "state-detached": Code(
         "a recurrence whose state is cut off the graph at each step; value: how many steps there are",
-        "{name} gets its state without a graph (a detach(), .data or no_grad()) in each of {value} steps: it can't "
-        "learn what to keep; cut it off between batches only",
+        _detached,
     ),
     "state-not-passed": Code(
         "a recurrence that is called for each step without a state; value: how many steps there are",

@@ -72,6 +72,12 @@ OF_TRIALS = {
     "gradient-partial": Code(
         "the gradient is that of a part of the loss; value: the loss's slope along it, over what it says", _partial
     ),
+    "gradient-outsized": Code(
+        "a few layers get a gradient far above that of all others; value: by how many decades",
+        "{names} get{s} 10^{value:.1f} times the gradient of any other layer (limit 10^{limit:g}): no rate of plain "
+        "SGD suits both, and clipping by norm leaves the others nothing; look after {them} for a division by something "
+        "close to zero, such as the norm of outputs that start at zero, or for a factor in the loss",
+    ),
     "examples-unheard": Code(
         "the gradient of most examples is lost; value: of which share",
         "of {hundredfold:.0f} % of the examples next to nothing of the gradient comes back to the first layer, though "

@@ -26,24 +26,13 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.673263242354377284
 
 
 class Activation(NamedTuple):
-    """An elementwise function and what has to be known about it.
+    """An elementwise function and what has to be known about it."""
 
-    Attributes
-    ----------
-    evaluate : callable
-        z ↦ (φ(z), φ'(z)), each of the shape of z; at a kink the derivative that PyTorch takes.
-    steepest : float
-        The largest |φ'|.
-    kinks : tuple of float
-        Where φ or one of its first two derivatives jumps.
-    source : str
-        Where it comes from.
-    """
-
+    # z ↦ (φ(z), φ'(z)), each of the shape of z; at a kink the derivative that PyTorch takes
     evaluate: Callable[[Array], tuple[Array, Array]]
-    steepest: float
-    kinks: tuple[float, ...]
-    source: str
+    steepest: float  # the largest |φ'|
+    kinks: tuple[float, ...]  # where φ or one of its first two derivatives jumps
+    source: str  # where it comes from
 
     def __call__(self, z: Array) -> tuple[Array, Array]:
         """Return φ(z) and φ'(z), of a large z piece by piece."""

@@ -12,31 +12,16 @@ ROTARY_BASE = 10_000.0
 
 
 class Heads(NamedTuple):
-    """How rows of queries, keys and values are laid out in heads, and what a token may look at.
+    """How rows of queries, keys and values are laid out in heads, and what a token may look at."""
 
-    Attributes
-    ----------
-    tokens : int
-        Of each sequence.
-    queries, keys : int
-        Heads of queries, and of keys and values: a group of queries shares one (Ainslie et al. 2023).
-    width : int
-        Numbers of one query.
-    causal : bool
-        A token sees itself and those before it.
-    rotary : bool
-        Queries and keys are turned by their position.
-    scale : float or None
-        What multiplies the scores; None for 1/√width.
-    """
-
-    tokens: int
+    tokens: int  # of each sequence
+    # queries, keys: heads of queries, and of keys and values: a group of queries shares one (Ainslie et al. 2023)
     queries: int
     keys: int
-    width: int
-    causal: bool = True
-    rotary: bool = False
-    scale: float | None = None
+    width: int  # numbers of one query
+    causal: bool = True  # a token sees itself and those before it
+    rotary: bool = False  # queries and keys are turned by their position
+    scale: float | None = None  # what multiplies the scores; None for 1/√width
 
     def __call__(self, rows: Array) -> tuple[Array, Pullback]:
         """Return softmax(scale·q kᵀ) v of every head.

@@ -9,21 +9,12 @@ from gradcheck.engine.types import Array, Block
 
 
 class HiddenLayer(NamedTuple):
-    """y = φ(norm(x W + b)), or x + skip_scale·φ(norm(x W + b)).
-
-    Attributes
-    ----------
-    linear : Linear
-    norm : Block
-    activation : Activation
-    skip_scale : float or None
-        Scale of the branch beside the identity; None without a skip connection.
-    """
+    """y = φ(norm(x W + b)), or x + skip_scale·φ(norm(x W + b))."""
 
     linear: Linear
     norm: Block
     activation: Activation
-    skip_scale: float | None = None
+    skip_scale: float | None = None  # scale of the branch beside the identity; None without a skip connection
 
     @property
     def maps(self) -> tuple[Linear, ...]:

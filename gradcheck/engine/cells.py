@@ -14,52 +14,26 @@ from gradcheck.engine.types import Array
 
 
 class CellStep(NamedTuple):
-    """One batch's pass through a time step of a cell, forward and back.
+    """One batch's pass through a time step of a cell, forward and back."""
 
-    Attributes
-    ----------
-    state : Array
-        The state after the step, (batch, states·width).
-    preactivation : Array
-        z, (batch, gates·width).
-    slopes : tuple of Array
-        Each gate's derivative where it was taken, (batch, width).
-    pullback : callable
-        ∂𝓛/∂state after ↦ (∂𝓛/∂z, ∂𝓛/∂state before, as far as it doesn't pass through z, None for nothing;
-        ∂𝓛/∂(h W_h + b_h)).
-    """
-
-    state: Array
-    preactivation: Array
-    slopes: tuple[Array, ...]
+    state: Array  # the state after the step, (batch, states·width)
+    preactivation: Array  # z, (batch, gates·width)
+    slopes: tuple[Array, ...]  # each gate's derivative where it was taken, (batch, width)
+    # ∂𝓛/∂state after ↦ (∂𝓛/∂z, ∂𝓛/∂state before, as far as it doesn't pass through z, None for nothing; ∂𝓛/∂(h W_h +
+    # b_h))
     pullback: Callable[[Array], tuple[Array, Array | None, Array]]
 
 
 class Cell(NamedTuple):
-    """A recurrent cell and what has to be known about it.
+    """A recurrent cell and what has to be known about it."""
 
-    Attributes
-    ----------
-    step : callable
-        (x W_x + b, h W_h + b_h, state before, activation) ↦ the step.
-    gates : tuple of str
-        What each block of pre-activations is for.
-    steepest : tuple of float or None
-        Each gate's largest derivative; None for that of the activation.
-    states : int
-        Arrays of (batch, width) that go from step to step.
-    keeper : int or None
-        The gate that keeps the memory where it is near 1.
-    source : str
-        Where it comes from.
-    """
-
+    # (x W_x + b, h W_h + b_h, state before, activation) ↦ the step
     step: Callable[[Array, Array, Array, Activation], CellStep]
-    gates: tuple[str, ...]
-    steepest: tuple[float, ...] | None
-    states: int
-    keeper: int | None
-    source: str
+    gates: tuple[str, ...]  # what each block of pre-activations is for
+    steepest: tuple[float, ...] | None  # each gate's largest derivative; None for that of the activation
+    states: int  # arrays of (batch, width) that go from step to step
+    keeper: int | None  # the gate that keeps the memory where it is near 1
+    source: str  # where it comes from
 
 
 def vanilla(from_input: Array, from_state: Array, state: Array, activation: Activation) -> CellStep:

@@ -18,25 +18,13 @@ MOST = 8
 
 
 class Drawing(NamedTuple):
-    """How the linear maps of a network are drawn.
-
-    Attributes
-    ----------
-    law : Law
-    seed : int
-    dtype : str
-        ``float64`` or ``float32``.
-    weightless : bool
-        The maps hold no matrix.
-    biased : bool
-        They may have biases.
-    """
+    """How the linear maps of a network are drawn."""
 
     law: Law
     seed: int
-    dtype: str = "float64"
-    weightless: bool = False
-    biased: bool = True
+    dtype: str = "float64"  # ``float64`` or ``float32``
+    weightless: bool = False  # the maps hold no matrix
+    biased: bool = True  # they may have biases
 
     def linear(self, key: int, fan_in: int, parts: Parts) -> Linear:
         """Return the map of a key, the same each time; each key has its own random numbers."""

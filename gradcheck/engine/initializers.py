@@ -22,27 +22,14 @@ Sample = Callable[["np.random.Generator", int, int], Array]
 
 
 class Initializer(NamedTuple):
-    """A law of random weights.
+    """A law of random weights."""
 
-    Attributes
-    ----------
-    variance : callable
-        (fan_in, fan_out) ↦ variance of a weight at gain 1.
-    sample : callable
-        (generator, fan_in, fan_out) ↦ weights of variance 1 (fan_in × fan_out); for a frame, the frame itself.
-    source : str
-        Where it comes from.
-    biases : float
-        Biases have this law too, uniform, times so much at gain 1; 0 for no biases.
-    limit : float
-        The largest size of a weight at gain 1, where the user gives its deviation.
-    """
-
-    variance: Callable[[int, int], float]
+    variance: Callable[[int, int], float]  # (fan_in, fan_out) ↦ variance of a weight at gain 1
+    # (generator, fan_in, fan_out) ↦ weights of variance 1 (fan_in × fan_out); for a frame, the frame itself
     sample: Sample
-    source: str
-    biases: float = 0.0
-    limit: float = math.inf
+    source: str  # where it comes from
+    biases: float = 0.0  # biases have this law too, uniform, times so much at gain 1; 0 for no biases
+    limit: float = math.inf  # the largest size of a weight at gain 1, where the user gives its deviation
 
 
 def gaussian(generator: np.random.Generator, fan_in: int, fan_out: int) -> Array:
@@ -135,30 +122,16 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 class Law(NamedTuple):
-    """How the weights and biases of a network's layers are drawn.
+    """How the weights and biases of a network's layers are drawn."""
 
-    Attributes
-    ----------
-    init : str
-        A key of ``INITIALIZERS``.
-    scale : float
-        Multiplies the standard deviation: the gain, times the given standard deviation where there is one.
-    bias_std : float
-        Standard deviation of the normal biases; 0 leaves them to the initialisation.
-    biases : float or None
-        What multiplies the law where biases have it too; None for what the initialisation says.
-    fans : tuple of int or None
-        What counts as fan_in and fan_out; None for those of the matrix.
-    cut : float
-        Deviations at which a normal law is cut, without a correction.
-    """
-
-    init: str
+    init: str  # a key of ``INITIALIZERS``
+    # multiplies the standard deviation: the gain, times the given standard deviation where there is one
     scale: float = 1.0
-    bias_std: float = 0.0
+    bias_std: float = 0.0  # standard deviation of the normal biases; 0 leaves them to the initialisation
+    # what multiplies the law where biases have it too; None for what the initialisation says
     biases: float | None = None
-    fans: tuple[int, int] | None = None
-    cut: float = math.inf
+    fans: tuple[int, int] | None = None  # what counts as fan_in and fan_out; None for those of the matrix
+    cut: float = math.inf  # deviations at which a normal law is cut, without a correction
 
     def weight(self, seed: int, layer: int, fan_in: int, fan_out: int, dtype: str = "float64") -> Array:
         """Draw the weights (fan_in, fan_out) of a layer; the same for a seed and layer, whatever the depth."""

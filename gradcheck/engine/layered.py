@@ -12,45 +12,25 @@ A = TypeVar("A", Array, Scaled)
 
 
 class Cotangents(NamedTuple, Generic[A]):
-    """What a pullback returns: arrays, or renormalised ones.
+    """What a pullback returns: arrays, or renormalised ones."""
 
-    Attributes
-    ----------
-    at_z, at_x : A
-        ∂𝓛/∂z and ∂𝓛/∂input.
-    products : tuple of (A, A)
-        (input X, ∂𝓛/∂(X W) D) of each linear map: Xᵀ D is its weights' gradient.
-    """
-
+    # at_z, at_x: ∂𝓛/∂z and ∂𝓛/∂input
     at_z: A
     at_x: A
-    products: tuple[tuple[A, A], ...]
+    products: tuple[tuple[A, A], ...]  # (input X, ∂𝓛/∂(X W) D) of each linear map: Xᵀ D is its weights' gradient
 
 
 class LayerPass(NamedTuple):
-    """One batch's pass through a layer, a time step or to a flow point, forward and back.
+    """One batch's pass through a layer, a time step or to a flow point, forward and back."""
 
-    Attributes
-    ----------
-    preactivation : Array
-        z, (batch, fan_out); of a transformer what a branch adds to the stream, or the stream, (rows, width).
-    output : Array
-        What the next layer is given.
-    activity : Array
-        What the next layer sees of it, (batch, units).
-    pullback : callable
-        ∂𝓛/∂output ↦ ∂𝓛/∂z, ∂𝓛/∂input and what gives the weights' gradients.
-    maps : tuple of Linear
-        The linear maps whose outputs make z.
-    slopes : tuple of (Array, float)
-        The activations' derivatives where they were taken, and their largest anywhere.
-    """
-
+    # z, (batch, fan_out); of a transformer what a branch adds to the stream, or the stream, (rows, width)
     preactivation: Array
-    output: Array
-    activity: Array
+    output: Array  # what the next layer is given
+    activity: Array  # what the next layer sees of it, (batch, units)
+    # ∂𝓛/∂output ↦ ∂𝓛/∂z, ∂𝓛/∂input and what gives the weights' gradients
     pullback: Callable[[Array], Cotangents[Array]]
-    maps: tuple[Linear, ...] = ()
+    maps: tuple[Linear, ...] = ()  # the linear maps whose outputs make z
+    # the activations' derivatives where they were taken, and their largest anywhere
     slopes: tuple[tuple[Array, float], ...] = ()
 
 
@@ -62,20 +42,11 @@ class Layer(Protocol):
 
 
 class Units(NamedTuple):
-    """What the layers of a network are.
+    """What the layers of a network are."""
 
-    Attributes
-    ----------
-    name : str
-        What a unit is called: ``layer``, or ``step`` of time; of a transformer, ``block``.
-    points : tuple of str
-        The flow points of each unit, one layer each; none where a unit is one layer.
-    shared : bool
-        The units share their weights, and each is given its own input: the last alone depends on them all.
-    """
-
-    name: str = "layer"
-    points: tuple[str, ...] = ()
+    name: str = "layer"  # what a unit is called: ``layer``, or ``step`` of time; of a transformer, ``block``
+    points: tuple[str, ...] = ()  # the flow points of each unit, one layer each; none where a unit is one layer
+    # the units share their weights, and each is given its own input: the last alone depends on them all
     shared: bool = False
 
     def carries(self, layer: int, depth: int) -> bool:
@@ -132,15 +103,9 @@ def forward(network: Layered, x: Array, layers: range) -> Iterator[LayerPass]:
 
 
 def backward(passes: Sequence[LayerPass], delta: Scaled) -> Iterator[Cotangents[Scaled]]:
-    """Apply the chain rule through `passes`, from the last to the first, and yield what comes back to each.
+    """Apply the chain rule to ∂𝓛/∂output of the last of `passes`, on to the first, and yield what comes back to each.
 
     It is renormalised: it neither under- nor overflows at any depth.
-
-    Parameters
-    ----------
-    passes : sequence of LayerPass
-    delta : Scaled
-        ∂𝓛/∂output of the last of them.
     """
     coming = list(passes)  # those of which nothing has been begun
     for at in range(len(passes) - 1, -1, -1):

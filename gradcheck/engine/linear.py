@@ -44,18 +44,10 @@ class Linear(Protocol):
 
 
 class Dense(NamedTuple):
-    """x ↦ x W + b.
+    """x ↦ x W + b."""
 
-    Attributes
-    ----------
-    weight : Array
-        W, (fan_in, fan_out).
-    bias : Array or None
-        b, (fan_out,); None for zero.
-    """
-
-    weight: Array
-    bias: Array | None = None
+    weight: Array  # W, (fan_in, fan_out)
+    bias: Array | None = None  # b, (fan_out,); None for zero
 
     def __call__(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ."""
@@ -90,26 +82,15 @@ class Weightless(NamedTuple):
     pass see X W and D Wᵀ and nothing else (Bolthausen 2014, lemma 2; Bayati & Montanari 2011, lemma 10): with
     X = C Q, Q of orthonormal rows, X W = C M for an M = Q W that is drawn; given it, W = Qᵀ M + (1 − Qᵀ Q) W̃ with a
     fresh copy W̃, so that D Wᵀ = (D Mᵀ) Q + (D W̃ᵀ)(1 − Qᵀ Q).
-
-    Attributes
-    ----------
-    fan_in, fan_out : int
-    noise : Noise
-        Where the random numbers come from.
-    scale : float or Array
-        Standard deviation of the weights, or of each output's (fan_out,); of a frame what multiplies it.
-    haar : bool
-        W is a frame: its shorter side is orthonormal.
-    bias : Array or None
-        b, (fan_out,); None for zero.
     """
 
     fan_in: int
     fan_out: int
-    noise: Noise
+    noise: Noise  # where the random numbers come from
+    # standard deviation of the weights, or of each output's (fan_out,); of a frame what multiplies it
     scale: float | Array = 1.0
-    haar: bool = False
-    bias: Array | None = None
+    haar: bool = False  # W is a frame: its shorter side is orthonormal
+    bias: Array | None = None  # b, (fan_out,); None for zero
 
     def __call__(self, x: Array) -> tuple[Array, Pullback]:
         """Return x W + b (batch, fan_out) and the pullback δ ↦ δ Wᵀ."""
@@ -201,17 +182,10 @@ class Weightless(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """Several maps of one input, their outputs side by side or each in its own columns.
-
-    Attributes
-    ----------
-    maps : tuple of Linear
-    columns : Array of int or None
-        Where each of the outputs goes, in their order; None for side by side.
-    """
+    """Several maps of one input, their outputs side by side or each in its own columns."""
 
     maps: tuple[Linear, ...]
-    columns: npt.NDArray[np.intp] | None = None
+    columns: npt.NDArray[np.intp] | None = None  # where each of the outputs goes, in their order; None for side by side
 
     def __call__(self, x: Array) -> tuple[Array, Pullback]:
         """Return all outputs, (batch, all fan_out), and the pullback, the sum of theirs."""
@@ -251,20 +225,11 @@ def _padded(x: Array, size: int) -> Array:
 
 
 class Gradient(NamedTuple):
-    """One batch's loss, and its gradient with respect to a network's parameters.
-
-    Attributes
-    ----------
-    loss : float
-    logits : Array
-        (batch, outputs)
-    parts : list of Array
-        ∂𝓛/∂W and, where there is a bias, ∂𝓛/∂b of each linear map, first to last.
-    """
+    """One batch's loss, and its gradient with respect to a network's parameters."""
 
     loss: float
-    logits: Array
-    parts: list[Array]
+    logits: Array  # (batch, outputs)
+    parts: list[Array]  # ∂𝓛/∂W and, where there is a bias, ∂𝓛/∂b of each linear map, first to last
 
 
 def log10_weight_gradient_norm(x: Scaled, delta: Scaled) -> float:

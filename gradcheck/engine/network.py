@@ -28,27 +28,15 @@ class Network(NamedTuple):
 
     A layer is made anew each time it is asked for, the same each time: a deep network's layers need not be held
     all at once.
-
-    Attributes
-    ----------
-    widths : tuple of int
-        Input features, units of each hidden layer, outputs: depth + 2 numbers.
-    linear : callable
-        Layer ↦ its linear map.
-    activation : Activation
-    norm : Block
-    skip_scale : float or None
-        Scale of the residual branches from the second layer on; None without skip connections.
-    weightless : bool
-        The linear maps hold no matrix.
     """
 
-    widths: tuple[int, ...]
-    linear: LinearOf
+    widths: tuple[int, ...]  # input features, units of each hidden layer, outputs: depth + 2 numbers
+    linear: LinearOf  # layer ↦ its linear map
     activation: Activation
     norm: Block
+    # scale of the residual branches from the second layer on; None without skip connections
     skip_scale: float | None = None
-    weightless: bool = False
+    weightless: bool = False  # the linear maps hold no matrix
 
     @property
     def units(self) -> Units:
@@ -103,14 +91,7 @@ class Network(NamedTuple):
         return self.readout(last.output)[0]
 
     def gradient(self, inputs: Array, loss: Loss) -> Gradient:
-        """Return the loss of one batch and its gradient by backpropagation.
-
-        Parameters
-        ----------
-        inputs : Array
-            (batch, features)
-        loss : Loss
-        """
+        """Return the loss of one batch (batch, features), and its gradient by backpropagation."""
         passes = list(forward(self, inputs, range(1, self.depth + 1)))
         readout, hidden = self._stored(self.depth + 1), passes[-1].output
         logits, through_readout = readout(hidden)

@@ -14,14 +14,7 @@ if TYPE_CHECKING:  # small networks need no threads
 
 
 class Noise:
-    """The normal numbers of one layer, the same each time they are asked for.
-
-    Parameters
-    ----------
-    seed, layer : int
-    dtype : str
-        ``float64`` or ``float32``.
-    """
+    """The normal numbers of one layer, the same each time they are asked for."""
 
     def __init__(self, seed: int, layer: int, dtype: str = "float64") -> None:
         self.seed, self.layer, self.dtype = seed, layer, dtype

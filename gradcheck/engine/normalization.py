@@ -11,18 +11,10 @@ EPSILON = 1e-5  # added to the variance
 
 
 class Normalization(NamedTuple):
-    """A normalisation.
+    """A normalisation."""
 
-    Attributes
-    ----------
-    block : Block
-        (batch, units) ↦ the normalised array, of the same shape, and its pullback.
-    source : str
-        Where it comes from.
-    """
-
-    block: Block
-    source: str
+    block: Block  # (batch, units) ↦ the normalised array, of the same shape, and its pullback
+    source: str  # where it comes from
 
 
 def none(z: Array) -> tuple[Array, Pullback]:

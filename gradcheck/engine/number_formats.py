@@ -17,26 +17,13 @@ SMALLEST = 5e-324
 
 
 class NumberFormat(NamedTuple):
-    """A binary format: a sign, an exponent, and the bits of the significand after its leading 1.
+    """A binary format: a sign, an exponent, and the bits of the significand after its leading 1."""
 
-    Attributes
-    ----------
-    precision : int
-        Bits after the leading 1.
-    least : int
-        Exponent of the smallest normal number, 2**least.
-    largest : float
-        The largest finite number.
-    source : str
-    block : int
-        Entries that share a power of two; 0 where a whole tensor may have one.
-    """
-
-    precision: int
-    least: int
-    largest: float
+    precision: int  # bits after the leading 1
+    least: int  # exponent of the smallest normal number, 2**least
+    largest: float  # the largest finite number
     source: str
-    block: int = 0
+    block: int = 0  # entries that share a power of two; 0 where a whole tensor may have one
 
     @property
     def smallest_normal(self) -> float:
@@ -140,16 +127,6 @@ def lost_updates(weights: Array, gradient: Scaled, rate: float, form: NumberForm
 
     Those whose gradient is zero aren't counted. A step below half the distance to the next number is lost: to nearest,
     the sum rounds to the weight that it was (Zamirai et al. 2020).
-
-    Parameters
-    ----------
-    weights : Array
-        (rows, columns)
-    gradient : Scaled
-        Of the same shape.
-    rate : float
-        The learning rate.
-    form : NumberFormat
     """
     kept = rounded(weights.astype(np.float64, copy=False), form)
     with np.errstate(over="ignore", under="ignore"):

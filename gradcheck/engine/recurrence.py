@@ -14,21 +14,11 @@ from gradcheck.engine.types import Array
 
 
 class Recurrence(NamedTuple):
-    """The layer that is applied at each time step.
-
-    Attributes
-    ----------
-    cell : Cell
-    input : Dense
-        x ↦ x W_x + b, (features, gates·width).
-    recurrent : Dense
-        h ↦ h W_h + b_h, (width, gates·width).
-    activation : Activation
-    """
+    """The layer that is applied at each time step."""
 
     cell: Cell
-    input: Dense
-    recurrent: Dense
+    input: Dense  # x ↦ x W_x + b, (features, gates·width)
+    recurrent: Dense  # h ↦ h W_h + b_h, (width, gates·width)
     activation: Activation
 
     @property
@@ -41,17 +31,7 @@ class Recurrence(NamedTuple):
         return np.zeros((sequence.shape[1], self.cell.states * self.width), sequence.dtype)
 
     def __call__(self, x: Array, state: Array, projected: Array | None = None) -> LayerPass:
-        """Return one time step.
-
-        Parameters
-        ----------
-        x : Array
-            x_t, (batch, features).
-        state : Array
-            (batch, states·width)
-        projected : Array, optional
-            x W_x + b, (batch, gates·width), where it is known already.
-        """
+        """Return a step from x_t (batch, features), or x W_x + b if that is known, and h (batch, states·width)."""
         from_input = self.input(x)[0] if projected is None else projected
         from_state, through_recurrent = self.recurrent(state[:, : self.width])
         step = self.cell.step(from_input, from_state, state, self.activation)
@@ -71,18 +51,10 @@ class Recurrence(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """A recurrence along one batch of sequences, laid out as a network as deep as the sequences are long.
-
-    Attributes
-    ----------
-    recurrence : Recurrence
-    sequence : Array
-        (steps, batch, features)
-    readout : Dense
-    """
+    """A recurrence along one batch of sequences, laid out as a network as deep as the sequences are long."""
 
     recurrence: Recurrence
-    sequence: Array
+    sequence: Array  # (steps, batch, features)
     readout: Dense
 
     @property
@@ -128,19 +100,11 @@ class Unrolled(NamedTuple):
 
 
 class RecurrentNetwork(NamedTuple):
-    """A recurrence whose last hidden state is read out.
-
-    Attributes
-    ----------
-    recurrence : Recurrence
-    readout : Dense
-    steps : int
-        An example's features are cut into so many equal pieces, in order.
-    """
+    """A recurrence whose last hidden state is read out."""
 
     recurrence: Recurrence
     readout: Dense
-    steps: int
+    steps: int  # an example's features are cut into so many equal pieces, in order
 
     def unrolled(self, inputs: Array) -> tuple[Unrolled, Array]:
         """Return the network laid out in time, and the state before the first step, for inputs (batch, features)."""
@@ -175,14 +139,7 @@ class RecurrentNetwork(NamedTuple):
         return steps
 
     def gradient(self, inputs: Array, loss: Loss) -> Gradient:
-        """Return the loss of one batch and its gradient by backpropagation through time (Werbos 1990).
-
-        Parameters
-        ----------
-        inputs : Array
-            (batch, features)
-        loss : Loss
-        """
+        """Return the loss of one batch (batch, features), and its gradient, backward through time (Werbos 1990)."""
         sequence = self.sequence(inputs)
         steps = self._forward(sequence)
         hidden = steps[-1].activity

@@ -17,13 +17,7 @@ MOST = 128 * 2**20
 
 
 class SharedDraws:
-    """Draws that are kept for the next network; those that were not used for longest go first.
-
-    Parameters
-    ----------
-    most : int
-        Bytes that are kept.
-    """
+    """Draws that are kept for the next network, in so many bytes; those that were not used for longest go first."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most, self.held = most, 0

@@ -19,38 +19,20 @@ Products = tuple[tuple[Array, Array], ...]
 
 
 class BranchPass(NamedTuple):
-    """One batch's pass through a branch, forward and back.
+    """One batch's pass through a branch, forward and back."""
 
-    Attributes
-    ----------
-    output : Array
-        (rows, width)
-    pullback : callable
-        ∂𝓛/∂output ↦ ∂𝓛/∂input, and what makes the weights' gradients.
-    slopes : tuple of (Array, float)
-        The activation's derivative where it was taken, and its largest anywhere.
-    """
-
-    output: Array
-    pullback: Callable[[Array], tuple[Array, Products]]
+    output: Array  # (rows, width)
+    pullback: Callable[[Array], tuple[Array, Products]]  # ∂𝓛/∂output ↦ ∂𝓛/∂input, and what makes the weights' gradients
+    # the activation's derivative where it was taken, and its largest anywhere
     slopes: tuple[tuple[Array, float], ...] = ()
 
 
 class AttentionBranch(NamedTuple):
-    """Self-attention and the map of what it reads.
+    """Self-attention and the map of what it reads."""
 
-    Attributes
-    ----------
-    project : Linear
-        To queries, keys and values side by side.
-    heads : Heads
-    write : Linear
-        From the heads to the stream.
-    """
-
-    project: Linear
+    project: Linear  # to queries, keys and values side by side
     heads: Heads
-    write: Linear
+    write: Linear  # from the heads to the stream
 
     def __call__(self, x: Array) -> BranchPass:
         """Pass x (sequences·tokens, width) forward."""
@@ -71,22 +53,12 @@ class AttentionBranch(NamedTuple):
 
 
 class MlpBranch(NamedTuple):
-    """One hidden layer: φ(x W) V, or with a gate (φ(x W) ∘ x U) V (Shazeer 2020).
+    """One hidden layer: φ(x W) V, or with a gate (φ(x W) ∘ x U) V (Shazeer 2020)."""
 
-    Attributes
-    ----------
-    expand : Linear
-        To the hidden units; where they are gated, W and U side by side.
-    activation : Activation
-    gated : bool
-    write : Linear
-        From the hidden units to the stream.
-    """
-
-    expand: Linear
+    expand: Linear  # to the hidden units; where they are gated, W and U side by side
     activation: Activation
     gated: bool
-    write: Linear
+    write: Linear  # from the hidden units to the stream
 
     def __call__(self, x: Array) -> BranchPass:
         """Pass x (rows, width) forward."""
@@ -113,17 +85,11 @@ class MlpBranch(NamedTuple):
 
 
 class Sublayer(NamedTuple):
-    """outer(stream_scale·x + branch_scale·after(branch(before(x)))).
-
-    Attributes
-    ----------
-    branch : AttentionBranch or MlpBranch
-    before, after, outer : Block
-        The norms, of which a placement has one or two: pre before, post outer, both before and after the branch.
-    branch_scale, stream_scale : float
-    """
+    """outer(stream_scale·x + branch_scale·after(branch(before(x))))."""
 
     branch: AttentionBranch | MlpBranch
+    # before, after, outer: the norms, of which a placement has one or two: pre before, post outer, both before and
+    # after the branch
     before: Block
     after: Block
     outer: Block
@@ -163,16 +129,10 @@ def residual_point(x: Array) -> LayerPass:
 
 
 class Ending(NamedTuple):
-    """The residual stream after the last block, and the part of it that the read-out is given.
-
-    Attributes
-    ----------
-    norm : Block
-    every : int
-        One row of so many is read out, the first: 1 for all tokens, a sequence's length for its class token.
-    """
+    """The residual stream after the last block, and the part of it that the read-out is given."""
 
     norm: Block
+    # one row of so many is read out, the first: 1 for all tokens, a sequence's length for its class token
     every: int = 1
 
     def __call__(self, x: Array) -> LayerPass:
@@ -188,29 +148,16 @@ class Ending(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """A transformer for one batch: its blocks laid out as layers, three flow points each.
-
-    Attributes
-    ----------
-    blocks, width : int
-    sublayer : callable
-        1 … 2·blocks ↦ attention and MLP sublayers in turn, made anew each time, the same each time.
-    ending : Ending
-    readout : Linear
-        From the last point to the logits.
-    numbers : callable
-        Rows ↦ how many numbers an attention and an MLP sublayer hold.
-    weightless : bool
-        The linear maps hold no matrix.
-    """
+    """A transformer for one batch: its blocks laid out as layers, three flow points each."""
 
     blocks: int
     width: int
+    # 1 … 2·blocks ↦ attention and MLP sublayers in turn, made anew each time, the same each time
     sublayer: Callable[[int], Sublayer]
     ending: Ending
-    readout: Linear
-    numbers: Callable[[int], tuple[int, int]]
-    weightless: bool = False
+    readout: Linear  # from the last point to the logits
+    numbers: Callable[[int], tuple[int, int]]  # rows ↦ how many numbers an attention and an MLP sublayer hold
+    weightless: bool = False  # the linear maps hold no matrix
 
     @property
     def units(self) -> Units:

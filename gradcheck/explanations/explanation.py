@@ -40,19 +40,12 @@ class Contents(Document, list[dict[str, Any]]):
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Document):
-    """A page, and the chain rule of a real network where the page is about that.
-
-    Attributes
-    ----------
-    topic : Topic
-    factors : tuple of Factor
-        From the last layer but one to the first, the way that the gradient goes.
-    """
+    """A page, and the chain rule of a real network where the page is about that."""
 
     text = "gradcheck.explanations.text:as_text"
 
     topic: Topic
-    factors: tuple[Factor, ...] = ()
+    factors: tuple[Factor, ...] = ()  # from the last layer but one to the first, the way that the gradient goes
 
     def _in_short(self) -> str:
         return self.topic.name

@@ -51,6 +51,7 @@ FINDINGS = (
             "outputs-alike",
             "loss-still",
             "loss-no-lower",
+            "hardly-learnt",
             "first-loss",
         ),
     ),
@@ -62,10 +63,13 @@ FINDINGS = (
         "is ever zero or negative must lose all that it had gained.",
         "The step is too large for what is left to learn, or it points the wrong way: a sign, gradients that are "
         "never set to zero. If the logged norm is that of the clipped gradient, it hides how large the gradient is.",
-        ("median of the last blocks > 1.4 × the best block's, without a drawdown of a quarter",),
+        (
+            "median of the last blocks > 1.4 × the best block's, without a drawdown of a quarter",
+            "probe --steps: the first batch's loss ends > 1.1 × its start, and so does the last third",
+        ),
         ("Goodfellow, Bengio & Courville 2016, ch. 11",),
         ("loss-jump", "not-zeroed", "exploding"),
-        ("divergence", "diverging"),
+        ("divergence", "diverging", "loss-risen"),
     ),
     _page(
         "loss-jump",

@@ -45,35 +45,14 @@ FAMILIES = _OnDemand(
 def drawn_network(
     spec: Spec, features: int, outputs: int, seed: int, dtype: str = "float64", layers: str = "dense"
 ) -> DrawnNetwork:
-    """Return the network that a spec describes and `seed` draws.
-
-    Parameters
-    ----------
-    spec : Spec
-    features, outputs : int
-        Numbers of an example, of the read-out.
-    seed : int
-    dtype : str
-        ``float64`` or ``float32``.
-    layers : str
-        ``dense`` or ``weightless``.
-    """
+    """Return the network that a spec describes and `seed` draws, its layers ``dense`` or ``weightless``."""
     return FAMILIES[spec.arch].draw(spec, features, outputs, seed, dtype, layers == "weightless")
 
 
 def given_network(spec: Spec, maps: Sequence[Dense], features: int, dtype: str = "float64") -> StoredNetwork:
-    """Return the network that a spec describes, with linear maps that are already there.
+    """Return the network that a spec describes, with linear maps that are there: first hidden layer to read-out.
 
-    Parameters
-    ----------
-    spec : Spec
-        Of a family whose weights are stored.
-    maps : sequence of Dense
-        First hidden layer to read-out; of a recurrence the input's, the hidden state's, the read-out.
-    features : int
-        Numbers of an example.
-    dtype : str
-        ``float64`` or ``float32``.
+    Of a recurrence they are the input's, the hidden state's, the read-out's.
     """
     return stored_weights(spec.arch, "weights", "weights are drawn").network(spec, maps, features, dtype)
 
@@ -90,18 +69,10 @@ def trainable(spec: Spec, network: StoredNetwork, features: int, dtype: str = "f
 def stored_weights(arch: str, option: str, because: str) -> Weights[Any]:
     """Return what is done with the weights of an architecture.
 
-    Parameters
-    ----------
-    arch : str
-    option : str
-        What asks for them.
-    because : str
-        What is said of a network of another architecture.
-
     Raises
     ------
     OptionError
-        The architecture stores none.
+        The architecture stores none: `option` asks for them, `because` is said of it.
     """
     weights = FAMILIES[arch].weights
     if weights is None:

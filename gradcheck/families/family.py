@@ -53,59 +53,35 @@ class Given(NamedTuple):
 
 
 class Weights(NamedTuple, Generic[S]):
-    """What is done with stored weights.
+    """What is done with stored weights."""
 
-    Attributes
-    ----------
-    load : callable
-        (file, architecture) ↦ its linear maps; an InputError if it can't hold them.
-    sizes : callable
-        Linear maps ↦ the options that say how large their network is.
-    draw : callable
-        As that of ``Family``, dense.
-    network : callable
-        (spec, linear maps, features, dtype) ↦ the network that has them.
-    """
-
+    # (file, architecture) ↦ its linear maps; an InputError if it can't hold them
     load: Callable[[Path, str], Sequence[Dense]]
-    sizes: Callable[[Sequence[Dense]], dict[str, Any]]
-    draw: Callable[[S, int, int, int, str], StoredNetwork]
+    sizes: Callable[[Sequence[Dense]], dict[str, Any]]  # linear maps ↦ the options that say how large their network is
+    draw: Callable[[S, int, int, int, str], StoredNetwork]  # as that of ``Family``, dense
+    # (spec, linear maps, features, dtype) ↦ the network that has them
     network: Callable[[S, Sequence[Dense], int, str], StoredNetwork]
 
 
 class Family(NamedTuple, Generic[S]):
-    """A family of networks.
+    """A family of networks."""
 
-    Attributes
-    ----------
-    spec : type
-        Its description.
-    shapes : callable
-        (spec, features, outputs) ↦ fan_in and fan_out of each product of one row's forward pass, the read-out's last.
-    parameters : callable
-        (spec, features, outputs) ↦ how many numbers training would change, a bias in every linear map among them.
-    draw : callable
-        (spec, features, outputs, seed, dtype, weightless) ↦ the network that the seed draws.
-    fit : callable
-        (spec, data, options that the user gave, given weights) ↦ the spec with as many steps or tokens as the data
-        has, and the data; an OptionError or InputError where they don't fit.
-    changes : callable
-        (spec, batch size, whether less depth may help) ↦ the single changes worth a simulation, each of which alters
-        one thing that a theorem or a paper names.
-    small : dict
-        Options of a small, smooth network that has every part: the one whose gradient is verified.
-    weights : Weights or None
-        None where weights are never stored.
-    """
-
-    spec: type[S]
+    spec: type[S]  # its description
+    # (spec, features, outputs) ↦ fan_in and fan_out of each product of one row's forward pass, the read-out's last
     shapes: Callable[[S, int, int], list[tuple[int, int]]]
+    # (spec, features, outputs) ↦ how many numbers training would change, a bias in every linear map among them
     parameters: Callable[[S, int, int], int]
+    # (spec, features, outputs, seed, dtype, weightless) ↦ the network that the seed draws
     draw: Callable[[S, int, int, int, str, bool], DrawnNetwork]
+    # (spec, data, options that the user gave, given weights) ↦ the spec with as many steps or tokens as the data has,
+    # and the data; an OptionError or InputError where they don't fit
     fit: Callable[[S, DataSpec, frozenset[str], Given | None], tuple[S, Dataset | TokenSet]]
+    # (spec, batch size, whether less depth may help) ↦ the single changes worth a simulation, each of which alters one
+    # thing that a theorem or a paper names
     changes: Callable[[S, int, bool], Iterator[Change]]
+    # options of a small, smooth network that has every part: the one whose gradient is verified
     small: Mapping[str, Any]
-    weights: Weights[S] | None = None
+    weights: Weights[S] | None = None  # None where weights are never stored
 
 
 def initialisations(spec: Spec) -> Iterator[Change]:

@@ -49,43 +49,22 @@ class OutputFlow(NamedTuple):
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """The flow through a whole network.
+    """The flow through a whole network."""
 
-    Attributes
-    ----------
-    fan_in, fan_out : tuple of int
-        Shape of each hidden layer's linear map.
-    layers : tuple of LayerFlow
-        One for each hidden layer, first to last.
-    output : OutputFlow
-        The read-out and the loss.
-    reached : int
-        Hidden layers whose forward signal is finite; where that is not all of them, or the logits are not
-        finite, there is no loss, and the gradients are those of the mean squared output of layer `reached`.
-    obstacle : str
-        What stopped the forward pass after `reached`: ``overflow``, ``nan``, or empty if nothing did.
-    unit : str
-        What a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer ``block``.
-    points : tuple of str
-        The flow points of each unit, where it has several: each is a layer here.
-    shared : bool
-        The layers share their weights, as the steps of a recurrence do.
-    rows : float
-        Rows of the batch: examples, or all their tokens; inf where it is unknown.
-    features : float
-        1 where a row of a model's inputs is a single number, of which layers make little rank; else inf.
-    """
-
+    # fan_in, fan_out: shape of each hidden layer's linear map
     fan_in: tuple[int, ...]
     fan_out: tuple[int, ...]
-    layers: tuple[LayerFlow, ...]
-    output: OutputFlow
+    layers: tuple[LayerFlow, ...]  # one for each hidden layer, first to last
+    output: OutputFlow  # the read-out and the loss
+    # hidden layers whose forward signal is finite; where that is not all of them, or the logits are not finite, there
+    # is no loss, and the gradients are those of the mean squared output of layer `reached`
     reached: int
-    obstacle: str = ""
-    unit: str = "layer"
-    points: tuple[str, ...] = ()
-    shared: bool = False
-    rows: float = math.inf
+    obstacle: str = ""  # what stopped the forward pass after `reached`: ``overflow``, ``nan``, or empty if nothing did
+    unit: str = "layer"  # what a layer is called: ``layer``, or ``step`` of a recurrence; of a transformer ``block``
+    points: tuple[str, ...] = ()  # the flow points of each unit, where it has several: each is a layer here
+    shared: bool = False  # the layers share their weights, as the steps of a recurrence do
+    rows: float = math.inf  # rows of the batch: examples, or all their tokens; inf where it is unknown
+    # 1 where a row of a model's inputs is a single number, of which layers make little rank; else inf
     features: float = math.inf
 
     def name(self, layer: int) -> str:

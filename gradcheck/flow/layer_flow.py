@@ -89,14 +89,7 @@ def _log10_leverage(one: Linear, x: Scaled, delta: Scaled, log10_weight_gradient
 
 
 def _asleep(slope: Array, bound: float) -> tuple[float, float]:
-    """Return the share of units whose slope is zero for the whole batch, and of entries whose slope is below a bound.
-
-    Parameters
-    ----------
-    slope : Array
-        (batch, units)
-    bound : float
-    """
+    """Return the share of units whose slope (batch, units) is zero for all examples, and of entries below a bound."""
     counts: list[tuple[int, int]] = []  # in any order: they are added up
 
     def count(units: slice) -> None:

@@ -23,34 +23,21 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelFlow(GradientFlow):
-    """The flow through a model whose layers are not all of one kind.
+    """The flow through a model whose layers are not all of one kind."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        What each layer is called in the model.
-    kinds : tuple of Kind
-        Only gradients of layers of one kind and one role are compared: after a convolution, an embedding and a norm
-        the same gradient has another size, and a branch, a gate or a query gets another share of it than the trunk, in
-        each block the same. Neither says anything about where it is lost.
-    trunk : tuple of bool
-        All of the signal goes through it: it is in no branch.
-    normalized : tuple of bool
-        It is a norm, or one follows: its weights' length doesn't matter.
-    ends : tuple of int
-        At which uses its signal arrives of read-outs that are used several times, one bit for each; empty where that
-        isn't known. A detector's levels each have one, whose share of the loss depends on the objects in the batch.
-    gated : tuple of str
-        ``gate``: it started at zero and has just been opened; ``behind``: it lies behind such a gate. How far that is
-        open says nothing about where the gradient is lost, so that each of these is compared with its like. Empty of
-        any other layer, and as a whole where there is no gate.
-    """
-
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()  # what each layer is called in the model
+    # Only gradients of layers of one kind and one role are compared: after a convolution, an embedding and a norm the
+    # same gradient has another size, and a branch, a gate or a query gets another share of it than the trunk, in each
+    # block the same. Neither says anything about where it is lost.
     kinds: tuple[Kind, ...] = ()
-    trunk: tuple[bool, ...] = ()
-    normalized: tuple[bool, ...] = ()
+    trunk: tuple[bool, ...] = ()  # all of the signal goes through it: it is in no branch
+    normalized: tuple[bool, ...] = ()  # it is a norm, or one follows: its weights' length doesn't matter
+    # ``gate``: it started at zero and has just been opened; ``behind``: it lies behind such a gate. How far that is
+    # open says nothing about where the gradient is lost, so that each of these is compared with its like. Empty of any
+    # other layer, and as a whole where there is no gate.
     gated: tuple[str, ...] = ()
+    # At which uses its signal arrives of read-outs that are used several times, one bit for each; empty where that
+    # isn't known. A detector's levels each have one, whose share of the loss depends on the objects in the batch.
     ends: tuple[int, ...] = ()
 
     def name(self, layer: int) -> str:

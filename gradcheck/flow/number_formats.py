@@ -6,13 +6,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from gradcheck.engine.initializers import WEIGHT_STREAM
 from gradcheck.engine.layered import Layered
-from gradcheck.engine.linear import Linear
+from gradcheck.engine.linear import Beside, Dense, Linear, Weightless
 from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.number_formats import FORMATS, Counts, NumberFormat, counts, lost_updates, tensor_scale
 from gradcheck.engine.pieces import product
+from gradcheck.engine.subspaces import orthonormalised
 from gradcheck.engine.types import Array
-from gradcheck.engine.weight_rows import weight_rows
 
 #: What is cast at a layer: the inputs X of its linear maps, W, ∂𝓛/∂(X W), and ∂𝓛/∂W.
 Kind = Literal["activations", "weights", "gradients", "weight_gradients"]
@@ -68,11 +69,7 @@ def _cases(name: str, shift: int | None) -> list[Case]:
 class Tally:
     """Counts, layer by layer, what number formats lose of a pass, or of several draws together.
 
-    Parameters
-    ----------
-    cases : sequence of Case
-    rate : float
-        Learning rate of the step of plain SGD whose updates of bf16 weights are counted.
+    Updates of bf16 weights are those of a step of plain SGD at this learning rate.
     """
 
     def __init__(self, cases: Sequence[Case], rate: float) -> None:
@@ -172,3 +169,20 @@ def _joined(parts: Sequence[tuple[Scaled, Scaled]]) -> tuple[Scaled, Scaled]:
 def _stacked(parts: Sequence[Scaled]) -> Scaled:
     most = max(one.exponent for one in parts)
     return Scaled(np.concatenate([np.ldexp(one.mantissa, one.exponent - most) for one in parts]), most)
+
+
+def weight_rows(linear: Linear, some: slice) -> Array:
+    """Return some rows of W, (rows, fan_out); of a weightless map rows drawn from its law, independent of any pass."""
+    if isinstance(linear, Dense):
+        return linear.weight[some]
+    if isinstance(linear, Beside):
+        weights = np.concatenate([weight_rows(one, some) for one in linear.maps], axis=1)
+        if linear.columns is not None:
+            weights[:, linear.columns] = weights.copy()
+        return weights
+    assert isinstance(linear, Weightless)
+    rows, size = len(range(linear.fan_in)[some]), max(linear.fan_in, linear.fan_out)
+    numbers = linear.noise(WEIGHT_STREAM, rows, size if linear.haar else linear.fan_out)
+    unit = orthonormalised(numbers)[:, : linear.fan_out] if linear.haar else numbers
+    scaled: Array = unit * linear.scale
+    return scaled

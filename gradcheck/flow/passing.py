@@ -18,26 +18,13 @@ Keep = Callable[[LayerPass], LayerPass]
 
 
 class Forth(NamedTuple):
-    """The forward pass, as far as it stays finite.
+    """The forward pass, as far as it stays finite."""
 
-    Attributes
-    ----------
-    layers : list of LayerFlow
-        What is measured on the way forward.
-    starts : list of Array
-        The input of each segment, and the last output.
-    segments : list of range
-    passes : list of LayerPass
-        Those of the last segment; none where something stopped it before.
-    obstacle : str
-        What stopped it, if anything.
-    """
-
-    layers: list[LayerFlow]
-    starts: list[Array]
+    layers: list[LayerFlow]  # what is measured on the way forward
+    starts: list[Array]  # the input of each segment, and the last output
     segments: list[range]
-    passes: list[LayerPass]
-    obstacle: str
+    passes: list[LayerPass]  # those of the last segment; none where something stopped it before
+    obstacle: str  # what stopped it, if anything
 
 
 def backward_passes(

@@ -10,27 +10,14 @@ from gradcheck.flow.gradient_flow import GradientFlow, PerLayer
 
 
 class Quantity(NamedTuple):
-    """A number that every hidden layer has; ``gradcheck.diagnosis.report`` says what it means.
+    """A number that every hidden layer has; ``gradcheck.diagnosis.report`` says what it means."""
 
-    Attributes
-    ----------
-    values : callable
-        GradientFlow ↦ one number a layer; of a magnitude, its base-10 logarithm.
-    magnitude : bool
-        It is kept as a logarithm.
-    show_log : bool
-        The report carries the logarithm beside the number.
-    of_weights : bool
-        Of the weights, not of the signal.
-    signed : bool
-        It can be negative, so that several draws have no geometric mean.
-    """
-
+    # GradientFlow ↦ one number a layer; of a magnitude, its base-10 logarithm
     values: Callable[[GradientFlow], PerLayer]
-    magnitude: bool = False
-    show_log: bool = False
-    of_weights: bool = False
-    signed: bool = False
+    magnitude: bool = False  # it is kept as a logarithm
+    show_log: bool = False  # the report carries the logarithm beside the number
+    of_weights: bool = False  # of the weights, not of the signal
+    signed: bool = False  # it can be negative, so that several draws have no geometric mean
 
 
 def _field(name: str) -> Callable[[GradientFlow], PerLayer]:

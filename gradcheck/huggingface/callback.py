@@ -8,8 +8,7 @@ from typing import Any
 
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from gradcheck.accelerate.clipping import watch_clipping
-from gradcheck.accelerate.replacing import Replacement
+from gradcheck.accelerate.clipping import Replacement, watch_clipping
 from gradcheck.base.calls import public
 from gradcheck.logs.interrupted import begins, ends
 from gradcheck.logs.report import LogFinding

@@ -17,8 +17,8 @@ from gradcheck.jax.marks import is_float, main_array, marking
 from gradcheck.jax.model import Model, named
 from gradcheck.jax.program import Operation, Program, run, traced
 from gradcheck.jax.uses import LayerUse, find_uses
+from gradcheck.probing.backends import quick
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
-from gradcheck.probing.compiling import quick
 from gradcheck.probing.findings import reach_of
 
 #: What is not found in a program: the parts of a model in which JAX keeps its steps to itself.

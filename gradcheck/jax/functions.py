@@ -115,11 +115,7 @@ def is_elementwise(operation: Any) -> bool:
 def find_functions(program: Program, *, with_numbers: bool) -> tuple[list[Function], dict[int, int]]:
     """Return the functions in a program, and of each variable within one the variable that it is a function of.
 
-    Parameters
-    ----------
-    program : Program
-    with_numbers : bool
-        Whether a function may depend on numbers that are computed, such as the slope of a PReLU.
+    With numbers a function may depend on some that are computed, such as the slope of a PReLU.
     """
     bases, lines, spread = dict[int, int](), set[int](), dict[int, Atom]()
     for one in program.operations:

@@ -29,26 +29,14 @@ Starts = Callable[[Operation, set[int]], bool]
 
 @dataclass(eq=False)
 class Graph:
-    """A program, or the body of a loop, with what its inputs are.
-
-    Attributes
-    ----------
-    program : Program
-    trained : set of int
-        Variables, here and in loops, that depend on the weights or the floats that go in: a gradient goes through.
-    signal : set of int
-        Those of them that depend on what goes in.
-    loop : Operation, optional
-        Whose body it is.
-    outer : Graph, optional
-        Where that loop is.
-    """
+    """A program, or the body of a loop, with what its inputs are."""
 
     program: Program
+    # variables, here and in loops, that depend on the weights or the floats that go in: a gradient goes through
     trained: set[int]
-    signal: set[int]
-    loop: Operation | None = None
-    outer: "Graph | None" = None
+    signal: set[int]  # those of them that depend on what goes in
+    loop: Operation | None = None  # whose body it is
+    outer: "Graph | None" = None  # where that loop is
     ignored: set[int] = field(default_factory=set)  # marks of modules within which others are marked: no layers
 
     @cached_property

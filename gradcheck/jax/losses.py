@@ -45,14 +45,7 @@ class Loss(NamedTuple):
 def choose_loss(loss: str | LossFunction | None, output: Any, targets: Any, end: str) -> Loss:
     """Return the loss that was asked for; or cross-entropy where the output looks like logits, else mean square.
 
-    Parameters
-    ----------
-    loss : str or callable, optional
-    output : Any
-        Its shapes.
-    targets : Any
-    end : str
-        The function that the output comes from.
+    Of the output its shapes are known, and its `end`: the function that it comes from.
     """
     if callable(loss):
         name = getattr(loss, "__name__", type(loss).__name__)

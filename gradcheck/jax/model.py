@@ -19,24 +19,13 @@ Forward = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Model:
-    """A model.
+    """A model."""
 
-    Attributes
-    ----------
-    name : str
-        Its class.
-    parameters : dict
-        The weights that are trained, by their paths: ``layers.0.kernel``.
-    state : Any
-        All other arrays, as one tree: running means, the states of random numbers.
-    run : callable
-        Values of the parameters, state, inputs and a key of random numbers ↦ output; layers' calls are marked. Nothing
-        is changed.
-    """
-
-    name: str
-    parameters: dict[str, Any]
-    state: Any
+    name: str  # its class
+    parameters: dict[str, Any]  # the weights that are trained, by their paths: ``layers.0.kernel``
+    state: Any  # all other arrays, as one tree: running means, the states of random numbers
+    # Values of the parameters, state, inputs and a key of random numbers ↦ output; layers' calls are marked. Nothing is
+    # changed.
     run: Callable[[Sequence[Any], Any, Any, Any], Any]
 
 

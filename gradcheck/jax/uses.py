@@ -13,35 +13,18 @@ from gradcheck.jax.weights import Origin, module_of, origins
 
 @dataclass(frozen=True, eq=False)
 class LayerUse:
-    """A place in a program where a layer is used: in a loop once in each step.
+    """A place in a program where a layer is used: in a loop once in each step."""
 
-    Attributes
-    ----------
-    name : str
-        The layer's; of one that is another in each step of a loop without the step's number.
-    place : tuple of int
-        Of the operation in its program, after those of the loops that it is in.
-    graph : Graph
-    operation : Operation
-        The mark.
-    weights : tuple
-        The parameters' own names, and where each comes from.
-    stacked : str
-        The path of what a loop's steps have one of each: the number of the step comes after it in the layer's name.
-    functions : tuple of (Graph, Function)
-        Those that follow it.
-    normalized, on_trunk, scores, heard, in_reach : bool
-        A norm follows; all of the signal goes through; it reaches the loss through a softmax only; a gradient arrives;
-        the loss depends on it.
-    """
-
-    name: str
-    place: tuple[int, ...]
+    name: str  # the layer's; of one that is another in each step of a loop without the step's number
+    place: tuple[int, ...]  # of the operation in its program, after those of the loops that it is in
     graph: Graph
-    operation: Operation
-    weights: tuple[tuple[str, Origin], ...]
+    operation: Operation  # the mark
+    weights: tuple[tuple[str, Origin], ...]  # the parameters' own names, and where each comes from
+    # the path of what a loop's steps have one of each: the number of the step comes after it in the layer's name
     stacked: str = ""
-    functions: tuple[tuple[Graph, Function], ...] = ()
+    functions: tuple[tuple[Graph, Function], ...] = ()  # those that follow it
+    # normalized, on_trunk, scores, heard, in_reach: a norm follows; all of the signal goes through; it reaches the loss
+    # through a softmax only; a gradient arrives; the loss depends on it
     normalized: bool = False
     on_trunk: bool = False
     scores: bool = False
@@ -84,14 +67,7 @@ class LayerUse:
 
 
 def find_uses(graph: Graph, names: list[str]) -> list[LayerUse]:
-    """Return the uses of layers, of nested ones the innermost, with all that the program says of them.
-
-    Parameters
-    ----------
-    graph : Graph
-    names : list of str
-        Of the parameters.
-    """
+    """Return the uses of layers, of nested ones the innermost, with all that the program says of them."""
     found = list(_marked(graph, names, ()))
     modules = {one.name for one in found}
     around = {name for name in modules if any(_is_within(other, name) for other in modules)}

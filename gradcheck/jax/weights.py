@@ -13,18 +13,11 @@ from gradcheck.probing.paths import Paths
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """A parameter, and the way from it to a layer's weight.
+    """A parameter, and the way from it to a layer's weight."""
 
-    Attributes
-    ----------
-    parameter : int
-        Its place among the parameters.
-    steps : tuple
-        From the parameter on: operations that take a part or another shape of it, and graphs of loops, of each step of
-        which it is one entry along the first axis.
-    """
-
-    parameter: int
+    parameter: int  # its place among the parameters
+    # from the parameter on: operations that take a part or another shape of it, and graphs of loops, of each step of
+    # which it is one entry along the first axis
     steps: tuple[Operation | Graph, ...] = ()
 
     def part(self, value: Any, indices: dict[Graph, int]) -> np.ndarray:

@@ -13,32 +13,18 @@ RISEN = 0.1
 
 
 class Answer(NamedTuple):
-    """What all draws say together.
+    """What all draws say together."""
 
-    Attributes
-    ----------
-    best, low, high : float
-        The best rate, and the band in which it is: of all draws, each as uncertain as its rule.
-    ceiling : float
-        Above it training fails: between the runs that lower the loss and those that don't, or by the rule.
-    shown : bool
-        Whether a run has shown that ceiling.
-    critical : float
-        The rate from which on the first update raises the loss of its batch.
-    warm_up : int
-        Updates of warm-up, as long as the loss of a run near the best rate is above where it began; 0: none is needed.
-    peak : float
-        How many times the first loss that run's largest is.
-    """
-
+    # best, low, high: the best rate, and the band in which it is: of all draws, each as uncertain as its rule
     best: float
     low: float
     high: float
-    ceiling: float
-    shown: bool
-    critical: float
+    ceiling: float  # above it training fails: between the runs that lower the loss and those that don't, or by the rule
+    shown: bool  # whether a run has shown that ceiling
+    critical: float  # the rate from which on the first update raises the loss of its batch
+    # updates of warm-up, as long as the loss of a run near the best rate is above where it began; 0: none is needed
     warm_up: int
-    peak: float
+    peak: float  # how many times the first loss that run's largest is
 
 
 def answer_of(draws: Sequence[Draw], rule: Rule) -> Answer | None:

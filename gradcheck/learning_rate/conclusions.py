@@ -52,42 +52,22 @@ EVEN_CHANCE = 0.5
 
 
 class Evidence(NamedTuple):
-    """What is known of a network beside its runs.
+    """What is known of a network beside its runs."""
 
-    Attributes
-    ----------
-    status, reason : str
-        What ``simulate`` says of it, and the first reason.
-    score : float
-        The probability that plain SGD trains it.
-    constant : float
-        The loss of the best answer that is the same for all examples; nan without labels.
-    by : str
-        The command that says so.
-    """
-
+    # status, reason: what ``simulate`` says of it, and the first reason
     status: str
     reason: str
-    score: float
-    constant: float
-    by: str = "simulate"
+    score: float  # the probability that plain SGD trains it
+    constant: float  # the loss of the best answer that is the same for all examples; nan without labels
+    by: str = "simulate"  # the command that says so
 
 
 class Reason(NamedTuple):
-    """What decided.
+    """What decided."""
 
-    Attributes
-    ----------
-    code : str
-        One of ``CODES``.
-    text : str
-        The same in words.
-    value, limit : float or None
-        The number that decided, and what it was compared with.
-    """
-
-    code: str
-    text: str
+    code: str  # one of ``CODES``
+    text: str  # the same in words
+    # value, limit: the number that decided, and what it was compared with
     value: float | None = None
     limit: float | None = None
 
@@ -103,20 +83,7 @@ class Conclusion(NamedTuple):
 def conclude(
     draws: Sequence[Draw], rule: Rule, optimizer: str, asked: float | None = None, evidence: Evidence | None = None
 ) -> Conclusion:
-    """Return what the runs of all draws show.
-
-    Parameters
-    ----------
-    draws : sequence of Draw
-    rule : Rule
-        Of the optimizer.
-    optimizer : str
-        Its name, as it is said.
-    asked : float, optional
-        A rate to judge.
-    evidence : Evidence, optional
-        Of a network that may not train at any rate.
-    """
+    """Return what the runs of all draws show, also of the rate that was asked about, and of what may train at none."""
     answer = answer_of_trainable(draws, rule, evidence)
     if answer is None:
         return Conclusion("no-rate", None, tuple(_why_none(draws, evidence)))

@@ -12,16 +12,10 @@ from gradcheck.learning_rate.optimizers import Update
 
 
 class NetworkDescent:
-    """A network whose arrays are changed, an optimizer, and batches.
+    """A network of its own (``families.trainable``) whose arrays are changed, an optimizer, and batches.
 
-    Parameters
-    ----------
-    network : StoredNetwork
-        A copy of its own: see ``gradcheck.families.trainable``.
-    optimizer : callable
-        Makes an update whose moments are at zero: see ``gradcheck.learning_rate.optimizers``.
-    batches : callable
-        Makes the stream of batches, the same each time.
+    What makes the optimizer's update (``learning_rate.optimizers``) starts it with moments at zero; what makes the
+    stream of batches makes the same one each time.
     """
 
     def __init__(

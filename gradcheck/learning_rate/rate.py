@@ -41,16 +41,9 @@ YOURS = (
 
 @dataclass(frozen=True)
 class RateSearch:
-    """Everything that is needed to search a network's rate.
+    """Everything that is needed to search a network's rate."""
 
-    Attributes
-    ----------
-    experiment : Experiment
-        The network, the data, the seeds.
-    search : SearchSpec
-    """
-
-    experiment: Experiment
+    experiment: Experiment  # the network, the data, the seeds
     search: SearchSpec
 
     @classmethod

@@ -142,23 +142,8 @@ def make_rate_report(
 ) -> RateReport:
     """Lay out what the runs of all draws have shown.
 
-    Parameters
-    ----------
-    config : mapping
-        Every option with its resolved value, ``optimizer`` and ``updates`` among them, and the ``lr`` to judge or None.
-    draws : sequence of Draw
-    parameters : int, optional
-        How many numbers are trained.
-    evidence : Evidence, optional
-        Of a network that may not train at any rate.
-    rule : str
-        The key of its rule, if that isn't the optimizer's name.
-    remarks : sequence of Reason
-        What else is to be said, after the reasons.
-    cure : RateCure, optional
-        What makes a network trainable that isn't.
-    multiplications : int, optional
-        Of a forward pass.
+    The config has every option with its resolved value, ``optimizer`` and ``updates`` among them, and the ``lr`` to
+    judge or None. The rule is the optimizer's, if no other is named. Remarks come after the reasons.
     """
     optimizer = config["optimizer"]
     ruled = rule_of(rule or optimizer, config["updates"])

@@ -4,30 +4,14 @@ from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """Where the runs begin, how the best rate follows from theirs, and how far off it was.
+    """Where the runs begin, how the best rate follows from theirs, and how far off it was."""
 
-    Attributes
-    ----------
-    start : float
-        The rate of the first run over that at which the loss along the first update is least.
-    best : float
-        The rate that is best in a longer training over the one that is best in the short runs.
-    ceiling : float
-        The largest rate that trains over the best one, where no run has shown it.
-    band : float
-        The factor within which the best rate of most networks was, up or down.
-    within : float
-        The share of the networks whose best rate was within that factor.
-    networks : int
-        How many networks were trained to find that out.
-    """
-
-    start: float
-    best: float
-    ceiling: float
-    band: float
-    within: float
-    networks: int
+    start: float  # the rate of the first run over that at which the loss along the first update is least
+    best: float  # the rate that is best in a longer training over the one that is best in the short runs
+    ceiling: float  # the largest rate that trains over the best one, where no run has shown it
+    band: float  # the factor within which the best rate of most networks was, up or down
+    within: float  # the share of the networks whose best rate was within that factor
+    networks: int  # how many networks were trained to find that out
 
 
 #: Optimizer ↦ what runs of any length have in common: AdamW has Adam's.
@@ -53,12 +37,9 @@ ROOM = 5e9
 
 
 def usual_updates(multiplications: float) -> int:
-    """Return how many updates a run has by default: the less a forward pass costs, the more.
+    """Return how many updates a run has by default: the less a forward pass of a batch costs, the more.
 
-    Parameters
-    ----------
-    multiplications : float
-        Of a forward pass of one batch. Not a time: a seed gives the same answer on any machine.
+    It isn't a time that counts: a seed gives the same answer on any machine.
     """
     return max((one for one in CHECKED if one * multiplications <= ROOM), default=CHECKED[0])
 

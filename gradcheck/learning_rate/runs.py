@@ -6,11 +6,10 @@ allow to go only runs show: a few, at rates an octave apart, the longer the bett
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from gradcheck.learning_rate.descent import Descent
 from gradcheck.learning_rate.rules import CHECKED, Rule
-from gradcheck.learning_rate.search import HIGHEST, LOWEST, ROUNDING, CriticalRate, critical_rate
+from gradcheck.learning_rate.search import HIGHEST, LOWEST, CriticalRate, critical_rate
 
 #: The share of a run's updates, at its end, whose mean loss is its score.
 END = 0.4
@@ -35,6 +34,31 @@ FALLS_BY, DOUBLINGS = 0.3, 2
 DIVERGED = 4.0
 
 
+class Descent(Protocol):
+    """A network, its optimizer and its batches.
+
+    Where the network isn't a copy, whoever makes the descent puts its parameters back in the end.
+    """
+
+    def look(self) -> float:
+        """Take the next batch, and let the optimizer make its update Δ for rate 1; return the loss at θ.
+
+        The optimizer's moments move on, the parameters θ don't.
+        """
+
+    def fades(self) -> bool:
+        """Whether the gradients of most matrices are a far smaller share of the whole than at the first update."""
+
+    def along(self, rate: float) -> float:
+        """Return the loss of the same batch at θ + rate·Δ, finite or not; θ stays as it is."""
+
+    def restart(self) -> None:
+        """Put parameters, moments and the stream of batches back to where they began."""
+
+    def step(self, rate: float) -> None:
+        """Move: θ ← θ + rate·Δ."""
+
+
 #: A run has made progress where its loss in the end is this share below what is known without any training: as in
 #: a trial of ``simulate``.
 HOPE = 0.03
@@ -44,25 +68,14 @@ NO_BETTER = 0.97
 
 
 class Run(NamedTuple):
-    """A run at a constant rate.
-
-    Attributes
-    ----------
-    rate : float
-    losses : tuple of float
-        Of each batch, before its update; the last one may not be finite.
-    diverged : bool
-        It was given up: its loss is not finite, or above twice the first one.
-    fades : bool
-        The gradient of most layers is lost in the end, and nothing has been learnt but a constant answer.
-    untrained : tuple of float
-        The losses of the same batches without any update; empty where the first one's says enough.
-    """
+    """A run at a constant rate."""
 
     rate: float
-    losses: tuple[float, ...]
-    diverged: bool
+    losses: tuple[float, ...]  # of each batch, before its update; the last one may not be finite
+    diverged: bool  # it was given up: its loss is not finite, or above twice the first one
+    # the gradient of most layers is lost in the end, and nothing has been learnt but a constant answer
     fades: bool = False
+    # the losses of the same batches without any update; empty where the first one's says enough
     untrained: tuple[float, ...] = ()
 
     @property
@@ -97,24 +110,12 @@ class Run(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """What was found of one network.
+    """What was found of one network."""
 
-    Attributes
-    ----------
-    seed : int or None
-        What it was drawn from; None of a user's own model.
-    start : CriticalRate
-        The search along the first update.
-    runs : tuple of Run
-        In the order of their rates; none where the search found no rate to begin with.
-    shorter : tuple of Run
-        Those that had learnt nothing, and were made again with more updates.
-    """
-
-    seed: int | None
-    start: CriticalRate
-    runs: tuple[Run, ...] = ()
-    shorter: tuple[Run, ...] = ()
+    seed: int | None  # what it was drawn from; None of a user's own model
+    start: CriticalRate  # the search along the first update
+    runs: tuple[Run, ...] = ()  # in the order of their rates; none where the search found no rate to begin with
+    shorter: tuple[Run, ...] = ()  # those that had learnt nothing, and were made again with more updates
 
     @property
     def furthest(self) -> Run:
@@ -142,7 +143,6 @@ def find_rate(
     rule: Rule,
     updates: int,
     seed: int | None = None,
-    rounding: float = ROUNDING,
     tick: Callable[[], None] | None = None,
     constant: float = math.inf,
     doublings: int = DOUBLINGS,
@@ -162,8 +162,6 @@ def find_rate(
         Of each run.
     seed : int, optional
         What the network was drawn from.
-    rounding : float
-        The share of the loss by which it has to change to count as changed.
     tick : callable, optional
         Called after each run.
     constant : float
@@ -172,7 +170,7 @@ def find_rate(
         How many times such runs are made again.
     """
     loss = descent.look()
-    start = critical_rate(descent.along, loss, START, rounding=rounding)
+    start = critical_rate(descent.along, loss, START)
     if start.status != "found":
         return Draw(seed, start)
     start = start.with_points({share * start.rate: descent.along(share * start.rate) for share in LOOKS})

@@ -30,24 +30,12 @@ ROUNDING = 1e-6
 
 
 class CriticalRate(NamedTuple):
-    """What a search has found.
+    """What a search has found."""
 
-    Attributes
-    ----------
-    status : str
-        ``found``, ``flat``, ``rises``, ``falls``, ``nonfinite``.
-    rate : float
-        The rate below which the loss hasn't risen; nan unless one is found.
-    loss : float
-        At rate 0.
-    seen : tuple of (float, float)
-        Each rate that was looked at, and its loss, in the order of the rates.
-    """
-
-    status: Status
-    rate: float
-    loss: float
-    seen: tuple[tuple[float, float], ...] = ()
+    status: Status  # ``found``, ``flat``, ``rises``, ``falls``, ``nonfinite``
+    rate: float  # the rate below which the loss hasn't risen; nan unless one is found
+    loss: float  # at rate 0
+    seen: tuple[tuple[float, float], ...] = ()  # each rate that was looked at, and its loss, in the order of the rates
 
     def with_points(self, losses: Mapping[float, float]) -> "CriticalRate":
         """Return the same with more rates that were looked at, and their losses."""
@@ -67,8 +55,8 @@ class CriticalRate(NamedTuple):
 class _Line:
     """The losses along one update, as far as they have been looked at."""
 
-    def __init__(self, along: Callable[[float], float], loss: float, rounding: float) -> None:
-        self.along, self.loss, self.slack = along, loss, rounding * abs(loss)
+    def __init__(self, along: Callable[[float], float], loss: float) -> None:
+        self.along, self.loss, self.slack = along, loss, ROUNDING * abs(loss)
         self.seen: dict[float, float] = {}
 
     def at(self, rate: float) -> float:
@@ -101,7 +89,6 @@ def critical_rate(
     loss: float,
     start: float,
     tolerance: float = TOLERANCE,
-    rounding: float = ROUNDING,
 ) -> CriticalRate:
     """Return the rate below which the loss along an update hasn't risen, with what was seen on the way.
 
@@ -118,10 +105,8 @@ def critical_rate(
         Where to begin.
     tolerance : float
         The factor within which the bracket is brought together.
-    rounding : float
-        The share of the loss by which it has to change to count as changed.
     """
-    line = _Line(along, loss, rounding)
+    line = _Line(along, loss)
     if not math.isfinite(loss):
         return line.ended("nonfinite")
     start = min(max(start, LOWEST), HIGHEST)

@@ -118,11 +118,7 @@ def _meaning(parts: list[str]) -> Column | None:
 def chosen(names: Collection[str], wanted: Mapping[str, str] = NOTHING) -> dict[Column, str]:
     """Return the name that is read for each column: of two that mean the same, the more usual one.
 
-    Parameters
-    ----------
-    names : collection of str
-    wanted : mapping, optional
-        A quantity of the whole step ↦ the name of its column, whatever the others mean.
+    Of a quantity of the whole step that is the one that was asked for, if any, whatever the others mean.
     """
     plain = {quantity: _plain(name) for quantity, name in wanted.items()}
     meanings = [(name, column) for name in names if (column := meaning(name)) and column[0] not in plain]
@@ -168,13 +164,7 @@ def _plain(name: str) -> str:
 class Layout:
     """The columns that a row has; the same object for all rows that have the same ones.
 
-    Parameters
-    ----------
-    columns : iterable of Column
-    names : iterable of str, optional
-        What the log calls them.
-    kind : str
-        The kind of rows that it belongs to, where a log has several: one of them is judged.
+    It has what the log calls them, and the kind of rows that it belongs to, where a log has several: one is judged.
     """
 
     def __init__(self, columns: Iterable[Column], names: Iterable[str] = (), kind: str = "") -> None:

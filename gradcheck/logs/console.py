@@ -50,20 +50,7 @@ OBJECTS = "{\0"
 
 
 class Console(ConsoleReader):
-    """Turns the lines of a console into rows; the kinds of rows are told apart, and one of them is judged.
-
-    Parameters
-    ----------
-    problems : Problems
-    wanted : mapping, optional
-        A quantity ↦ the name of its column.
-    head : bytes
-        How the log begins: which of its counters tell rows apart.
-
-    Attributes
-    ----------
-    context : Context
-    """
+    """Turns the lines of a console into rows; the kinds of rows are told apart, and one of them is judged."""
 
     def __init__(self, problems: Problems, wanted: Mapping[str, str] = NOTHING, head: bytes = b"") -> None:
         super().__init__(problems, wanted, head)

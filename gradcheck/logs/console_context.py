@@ -25,32 +25,17 @@ MOST_OVERFLOWS = 1000
 
 
 class Context:
-    """Makes rows of the numbers in lines, in the order of the lines.
-
-    Attributes
-    ----------
-    bar : Bar or None
-        Where the progress bar was last.
-    epoch : float
-        The last one that stood by itself.
-    last_word : str
-        The error that the program ended of; empty if it went on.
-    checkpoints : list of float
-        Steps of those that were saved, as far as they are known.
-    drawn : bool
-        The line that is read holds a bar: of what it shows at one place, the last is of the step.
-    validating : bool
-        The last heading was one of a validation.
-    drawn_again : bool
-        The row that was just made takes the place of the one before it.
-    """
+    """Makes rows of the numbers in lines, in the order of the lines."""
 
     def __init__(self) -> None:
-        self.bar: Bar | None = None
-        self.epoch = MISSING
-        self.last_word = ""
-        self.checkpoints: list[float] = []
-        self.drawn = self.drawn_again = self.validating = False
+        self.bar: Bar | None = None  # where the progress bar was last
+        self.epoch = MISSING  # the last one that stood by itself
+        self.last_word = ""  # the error that the program ended of; empty if it went on
+        self.checkpoints: list[float] = []  # steps of those that were saved, as far as they are known
+        # the line that is read holds a bar: of what it shows at one place, the last is of the step
+        self.drawn = False
+        self.drawn_again = False  # the row that was just made takes the place of the one before it
+        self.validating = False  # the last heading was one of a validation
         self._moved = False
         self._waiting: list[tuple[float, float, float]] = []  # step, how many, and the scale after them
         self._kind: Kind | None = None
@@ -80,15 +65,10 @@ class Context:
 
     def row(self, plan: Plan, groups: Sequence[str]) -> Iterable[LogRow]:
         """Return a row: the numbers of its line, and what the lines before said of it."""
-        kind, clock, self.drawn_again = plan.kind, MISSING, False
-        if plan.rank >= 0:
-            groups, rank = [*groups[: plan.rank], *groups[plan.rank + 1 :]], groups[plan.rank]
-            kind.rank = kind.rank or rank
-        values = _values(groups)
-        if plan.rank >= 0 and rank != kind.rank and not any(map(math.isinf, values)):
-            return ()  # another process prints the same step
-        if plan.instead >= 0:
-            values[plan.instead] = _changed(values[plan.instead], plan.change)
+        kind, self.drawn_again = plan.kind, False
+        values = _own_values(plan, groups)
+        if values is None:
+            return ()
         lost = [place for place, value in enumerate(values) if math.isinf(value)] if plan.is_skipped else []
         for place in lost:
             values[place] = MISSING
@@ -100,16 +80,7 @@ class Context:
             values.append(self._bar_step(kind, plan))
         elif self._is_old(kind, values[plan.step], values, plan):
             return ()
-        if plan.epoch < 0:
-            values.append(MISSING if kind.fractional else self.epoch)
-        elif kind.fractional and plan.step < 0:
-            clock, values[plan.epoch] = values[plan.epoch], MISSING
-        if plan.lacks_loss:
-            values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
-        if plan.is_clock:
-            values.append(clock)
-        if len(values) < len(plan.layout.columns):  # how long the epoch is, by its bar
-            values.append(self.bar.total if self.bar else MISSING)
+        self._complete(plan, values)
         kind.rows += 1
         if kind.rows > 1:  # a line of the kind before an error: the program went on
             self.last_word = ""
@@ -122,6 +93,20 @@ class Context:
             return (row,)
         held = dict(zip(plan.layout.columns, values, strict=True))
         return (*self._overflowed(kind, held[STEP], held[EPOCH]), row)
+
+    def _complete(self, plan: Plan, values: "array[float]") -> None:
+        """Add what the lines before say of a row: its epoch, a lost loss, when it was, how long the epoch is."""
+        clock, fractional = MISSING, plan.kind.fractional
+        if plan.epoch < 0:
+            values.append(MISSING if fractional else self.epoch)
+        elif fractional and plan.step < 0:
+            clock, values[plan.epoch] = values[plan.epoch], MISSING
+        if plan.lacks_loss:
+            values.append(NOT_A_NUMBER if self._is_lost(plan, values) else MISSING)
+        if plan.is_clock:
+            values.append(clock)
+        if len(values) < len(plan.layout.columns):
+            values.append(self.bar.total if self.bar else MISSING)
 
     def _bar_step(self, kind: Kind, plan: Plan) -> float:
         """Return the step that the bar before a row shows; MISSING if it didn't move."""
@@ -227,6 +212,21 @@ class Context:
         layout = Layout((STEP, Column("overflow"), Column("loss_scale"), EPOCH), names, kind.key)
         for step, count, scale in waiting:
             yield layout, array("d", [at if math.isnan(step) else step, count, scale, epoch])
+
+
+def _own_values(plan: Plan, groups: Sequence[str]) -> "array[float] | None":
+    """Return the numbers of a row's line; None where another process prints the same step."""
+    if plan.rank < 0:
+        values = _values(groups)
+    else:
+        kind, rank = plan.kind, groups[plan.rank]
+        values = _values([*groups[: plan.rank], *groups[plan.rank + 1 :]])
+        kind.rank = kind.rank or rank
+        if rank != kind.rank and not any(map(math.isinf, values)):
+            return None
+    if plan.instead >= 0:
+        values[plan.instead] = _changed(values[plan.instead], plan.change)
+    return values
 
 
 def _changed(value: float, how: str) -> float:

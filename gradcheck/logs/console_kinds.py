@@ -77,22 +77,16 @@ class Kinds:
         Rows are told apart by their iteration, not by their step.
     rounded : bool
         Steps are rounded: they tell no rows apart, and are left out.
-
-    Attributes
-    ----------
-    validating : bool
-        The last heading was one of a validation.
-    seen, keyed, held_out : set of str
-        The names of numbers, those that a colon or the like parts from them, and those of a validation.
     """
 
     def __init__(self, wanted: Mapping[str, str] = NOTHING, finer: bool = False, rounded: bool = False) -> None:
         self.wanted, self.finer, self.rounded = wanted, finer, rounded
-        self.validating = self._of_bar = False
+        self.validating = False  # the last heading was one of a validation
+        self._of_bar = False
         self.kinds: list[Kind] = []
-        self.seen: set[str] = set()
-        self.keyed: set[str] = set()
-        self.held_out: set[str] = set()
+        self.seen: set[str] = set()  # the names of numbers
+        self.keyed: set[str] = set()  # those that a colon or the like parts from them
+        self.held_out: set[str] = set()  # those of a validation
         self._layouts: dict[tuple[object, ...], Layout] = {}
 
     def plan(self, shape: tuple[str, ...], numbers: Sequence[str], frame: str, worth: int) -> Plan | None:
@@ -257,7 +251,7 @@ class Kinds:
                 return kind
         if len(self.kinds) >= MOST_KINDS:
             return None
-        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own), lead, placed)
+        kind = Kind(self._key(worth, own) or f"{lead}\0{len(self.kinds)}", worth, dict(own), {lead}, placed)
         self.kinds.append(kind)
         return kind
 

@@ -21,11 +21,6 @@ class ConsoleReader(Reader):
         A quantity ↦ the name of its column.
     head : bytes
         How the log begins: which of its counters tell rows apart.
-
-    Attributes
-    ----------
-    kinds : Kinds
-    context : Context
     """
 
     format = "console output"

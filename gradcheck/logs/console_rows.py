@@ -2,59 +2,36 @@
 
 import math
 import re
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gradcheck.logs.columns import Column, Layout
 from gradcheck.logs.lines import LostPart
 
 
+@dataclass(eq=False)
 class Kind:
-    """Rows that one print statement wrote, with a number to judge.
+    """Rows that one print statement wrote, with a number to judge."""
 
-    Attributes
-    ----------
-    key : str
-        Its name among the kinds.
-    worth : int
-    names : dict
-        Column ↦ what the log calls it.
-    fractional : bool
-        Its epochs have decimals, and are rounded: they are no steps.
-    last, interval : float
-        The step of its last row, and how far it was from the one before.
-    recent : dict
-        The last steps, each with its epoch ↦ whether all of their numbers were finite.
-    drawn : tuple
-        Where a bar drew its last row, step and epoch, and its other numbers.
-    bar_total : float
-        Where the bar ends that its rows belong to.
-    between : bool
-        One of its rows stood beside a bar that was not at its end.
-    inside : bool
-        Its steps begin anew with each epoch.
-    leads : set of str
-        The words before its first number.
-    rows : int
-    rises : bool
-        Numbers at the beginning of its lines have risen so far, as steps do.
-    placed : bool
-        They say how many there are of something, ``350/735``.
-    rank : str
-        The process whose rows count, where each says which printed it.
-    lost_parts : dict
-        Parts of a finite loss that aren't finite.
-    """
-
-    def __init__(self, key: str, worth: int, names: dict[Column, str], lead: str, placed: bool = False) -> None:
-        self.key, self.worth, self.names = key, worth, names
-        self.leads, self.rows, self.between, self.inside = {lead}, 0, False, False
-        self.fractional, self.rises = False, True
-        self.last, self.interval = math.nan, math.inf
-        self.recent: dict[tuple[float, float], bool] = {}
-        self.drawn: tuple[tuple[float, ...], bytes] = ((), b"")
-        self.bar_total = math.nan
-        self.placed, self.rank = placed, ""
-        self.lost_parts: dict[str, LostPart] = {}
+    key: str  # its name among the kinds
+    worth: int
+    names: dict[Column, str]  # column ↦ what the log calls it
+    leads: set[str]  # the words before its first number
+    placed: bool = False  # its numbers say how many there are of something, ``350/735``
+    rows: int = 0
+    rises: bool = True  # numbers at the beginning of its lines have risen so far, as steps do
+    fractional: bool = False  # its epochs have decimals, and are rounded: they are no steps
+    last: float = math.nan  # the step of its last row
+    interval: float = math.inf  # how far that was from the one before
+    # the last steps, each with its epoch ↦ whether all of their numbers were finite
+    recent: dict[tuple[float, float], bool] = field(default_factory=dict)
+    # where a bar drew its last row, step and epoch, and its other numbers
+    drawn: tuple[tuple[float, ...], bytes] = ((), b"")
+    bar_total: float = math.nan  # where the bar ends that its rows belong to
+    between: bool = False  # one of its rows stood beside a bar that was not at its end
+    inside: bool = False  # its steps begin anew with each epoch
+    rank: str = ""  # the process whose rows count, where each says which printed it
+    lost_parts: dict[str, LostPart] = field(default_factory=dict)  # parts of a finite loss that aren't finite
 
 
 class Plan(NamedTuple):

@@ -32,12 +32,8 @@ MOST_HELD = 2000
 class Unnamed:
     """Finds rows in such lines: they count once one with a later step follows, and if they are no list in order.
 
-    Numbers that never fall are sections, versions, sizes or a list that is sorted, and hardly losses.
-
-    Parameters
-    ----------
-    asked : bool
-        They are said to be losses.
+    Numbers that never fall are sections, versions, sizes or a sorted list, and hardly losses, unless they are said to
+    be.
     """
 
     def __init__(self, asked: bool = False) -> None:

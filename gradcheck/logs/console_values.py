@@ -99,24 +99,12 @@ _SKIPPED = re.compile(r"(?i)(?<!not )(?<!\w)skip(?:s|ped|ping)\b(?!\s*[:=]|\s+\w
 
 
 class Pair(NamedTuple):
-    """A number in a line.
+    """A number in a line."""
 
-    Attributes
-    ----------
-    name : str
-        Empty if there is none.
-    place : int
-        Which of the line's numbers it is.
-    total : int or None
-        Which of them is the number of places, in ``350/735``.
-    training : bool
-        False where words about it say that it is of a validation.
-    """
-
-    name: str
-    place: int
-    total: int | None
-    training: bool
+    name: str  # empty if there is none
+    place: int  # which of the line's numbers it is
+    total: int | None  # which of them is the number of places, in ``350/735``
+    training: bool  # False where words about it say that it is of a validation
 
 
 def cut(line: str) -> tuple[tuple[str, ...], list[str]]:

@@ -28,13 +28,7 @@ Key = tuple[tuple[Column, float], ...]
 
 
 class Interleaved:
-    """Parts blocks of rows by the runs that they are of.
-
-    Parameters
-    ----------
-    columns : dict
-        Column ↦ its place; it grows as new ones come.
-    """
+    """Parts blocks of rows by the runs that they are of; the columns grow as new ones come."""
 
     def __init__(self, columns: dict[Column, int]) -> None:
         self.columns = columns

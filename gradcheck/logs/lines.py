@@ -36,15 +36,10 @@ class LostPart(NamedTuple):
 
 
 class Problems:
-    """What was wrong with a log: how often, and where first.
-
-    Attributes
-    ----------
-    found : dict
-        What is wrong ↦ how often, and the first line (or row) where it is.
-    """
+    """What was wrong with a log: how often, and where first."""
 
     def __init__(self) -> None:
+        # what is wrong ↦ how often, and the first line (or row) where it is
         self.found: dict[str, tuple[int, int]] = {}
 
     def add(self, problem: str, line: int) -> None:

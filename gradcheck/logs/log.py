@@ -19,31 +19,14 @@ JUDGED = {Column("loss"), Column("grad_norm")}
 
 
 class Log:
-    """What was read so far.
-
-    Parameters
-    ----------
-    reader : Reader
-    table : Table
-        For the rows of the only kind that most formats have.
-    problems : Problems
-
-    Attributes
-    ----------
-    name : str
-        Of the run, where several were read from one folder.
-    others : list of Log
-        Those of the other runs of the folder, the oldest first.
-    beside : list of str
-        What else the folder has of the same run, which says less of its gradients.
-    """
+    """What was read so far; a table is there for the rows of the only kind that most formats have."""
 
     def __init__(self, reader: Reader, table: Table, problems: Problems) -> None:
         self.reader, self.problems = reader, problems
         self.tables = {"": table}
-        self.name = ""
-        self.others: list[Log] = []
-        self.beside: list[str] = []
+        self.name = ""  # of the run, where several were read from one folder
+        self.others: list[Log] = []  # those of the other runs of the folder, the oldest first
+        self.beside: list[str] = []  # what else the folder has of the same run, which says less of its gradients
 
     def add(self, row: LogRow) -> None:
         """Take in a row, or neighbouring ones of one layout."""

@@ -17,24 +17,12 @@ MOSTLY = 0.9
 
 
 class Numbering:
-    """Numbers rows that come block by block.
-
-    Parameters
-    ----------
-    columns : dict
-        Column ↦ its place; it grows as new ones come.
-
-    Attributes
-    ----------
-    by : str
-        What the rows' numbers are: step, epoch, or empty where they were counted.
-    newest_first : bool
-        The steps fall from row to row.
-    """
+    """Numbers rows that come block by block."""
 
     def __init__(self, columns: dict[Column, int]) -> None:
-        self.columns = columns
-        self.by, self.newest_first = "", False
+        self.columns = columns  # column ↦ its place; it grows as new ones come
+        self.by = ""  # what the rows' numbers are: step, epoch, or empty where they were counted
+        self.newest_first = False  # the steps fall from row to row
         self._are_lengths_steps = False  # ``Batch 4/203700`` is a step of epoch 4
         self._counted = 0
         self._before: dict[str, float] = {}

@@ -58,15 +58,7 @@ class Difference(NamedTuple):
 
 
 def parting(series: Series, other: Series, file: str) -> Parting:
-    """Return where two logs part.
-
-    Parameters
-    ----------
-    series, other : Series
-        The log that is judged, and the one that it is held against.
-    file : str
-        Name of the other one.
-    """
+    """Return where two logs part: the one that is judged, and another one, of that name, that it is held against."""
     steps, here, there = np.intersect1d(series.steps, other.steps, return_indices=True)
     found = [
         one

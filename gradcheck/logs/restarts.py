@@ -22,22 +22,11 @@ FEWEST_BETWEEN = 8
 
 
 class Steps:
-    """Numbers the rows of a log, block by block, and finds where another run begins.
-
-    Parameters
-    ----------
-    certain : bool
-        A run begins only where the loss is back where it was at the start, too.
-
-    Attributes
-    ----------
-    last : float
-        The step of the last row.
-    """
+    """Numbers the rows of a log, block by block, and finds where another run begins."""
 
     def __init__(self, certain: bool = False) -> None:
-        self._certain = certain
-        self.last, self._raw, self._epoch = -math.inf, -math.inf, math.inf
+        self._certain = certain  # a run begins only where the loss is back where it was at the start, too
+        self.last, self._raw, self._epoch = -math.inf, -math.inf, math.inf  # of the last row
         self._first, self._rows, self._offset, self._interval = math.nan, 0, 0.0, 1.0
         self._losses = (math.nan, math.nan)
 

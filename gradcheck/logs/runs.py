@@ -41,37 +41,17 @@ class Nonfinite(NamedTuple):
 
 
 class Run:
-    """Takes in numbered rows.
-
-    Parameters
-    ----------
-    columns : dict
-        Column ↦ its place; it grows as new ones come.
-    key : tuple
-        The columns that tell it from other runs, each with its value.
-
-    Attributes
-    ----------
-    rows : int
-        How many were taken in that have a number to judge.
-    stride : int
-        Of how many rows one is kept.
-    steps_back : int
-        How often the step is smaller than the one before.
-    nonfinite : Nonfinite or None
-    nonfinite_of : dict
-        Column ↦ the rows in which it isn't finite, each by itself.
-    first_step, last_step : float
-        Of the first row, and of the last one.
-    newest_first : bool
-        Each block of rows is of before the one that was taken in before it.
-    """
+    """Takes in numbered rows."""
 
     def __init__(self, columns: dict[Column, int], key: tuple[tuple[Column, float], ...] = ()) -> None:
-        self.columns, self.key, self.newest_first = columns, key, False
-        self.rows, self.stride, self.steps_back = 0, 1, 0
+        self.columns = columns  # column ↦ its place; it grows as new ones come
+        self.key = key  # the columns that tell it from other runs, each with its value
+        self.newest_first = False  # each block of rows is of before the one that was taken in before it
+        self.rows = 0  # how many were taken in that have a number to judge
+        self.stride = 1  # of how many rows one is kept
+        self.steps_back = 0  # how often the step is smaller than the one before
         self.nonfinite: Nonfinite | None = None
-        self.nonfinite_of: dict[Column, Nonfinite] = {}
+        self.nonfinite_of: dict[Column, Nonfinite] = {}  # column ↦ the rows in which it isn't finite, each by itself
         self.first_step, self.last_step = math.nan, -math.inf
         self._kept: list[tuple[Rows, Rows]] = []
         self._rows_kept = 0

@@ -36,17 +36,7 @@ TextReader = JsonRecords | Document | Delimited | Console | MetricFile | LongDel
 
 
 def text_reader(first: bytes, problems: Problems, wanted: Mapping[str, str] = NOTHING, path: object = "") -> TextReader:
-    """Return the reader of a text that begins so.
-
-    Parameters
-    ----------
-    first : bytes
-    problems : Problems
-    wanted : mapping, optional
-        A quantity ↦ the name of its column.
-    path : object
-        Where it is: a file of a single number is named by it.
-    """
+    """Return the reader of a text that begins so; a file of a single number is named by its path."""
     start = first[:HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
     lines = [line for line in start.splitlines() if line.strip()]
     tag = PurePath(str(path)).name.removesuffix(".gz")

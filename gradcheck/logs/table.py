@@ -39,26 +39,14 @@ BESIDE = ("lr", "loss_scale", "max_norm", "overflow", "grad_left", "clipped_perc
 
 
 class Table:
-    """Takes in rows; columns that are too many are problems.
-
-    Attributes
-    ----------
-    columns : dict
-        Column ↦ its place.
-    names : dict
-        Column ↦ what the log calls it.
-    runs : list of Run
-        In the order of their last rows.
-    rows_found : int
-        Rows that were taken in, those without a number to judge included.
-    """
+    """Takes in rows; columns that are too many are problems."""
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
-        self.columns: dict[Column, int] = {POSITION: 0}
-        self.names: dict[Column, str] = {}
-        self.runs = [Run(self.columns)]
-        self.rows_found = 0
+        self.columns: dict[Column, int] = {POSITION: 0}  # column ↦ its place
+        self.names: dict[Column, str] = {}  # column ↦ what the log calls it
+        self.runs = [Run(self.columns)]  # in the order of their last rows
+        self.rows_found = 0  # rows that were taken in, those without a number to judge included
         self._places: dict[Layout, tuple[Any, Any]] = {}
         self._block = np.full((BLOCK_ROWS, 16), np.nan)
         self._filled = 0

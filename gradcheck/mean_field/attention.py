@@ -17,17 +17,10 @@ JITTER = 1e-9
 
 
 class SampledHeads(NamedTuple):
-    """Heads that queries and keys make by chance.
+    """Heads that queries and keys make by chance."""
 
-    Attributes
-    ----------
-    weights : Array
-        softmax(q kᵀ/√width), (heads, rows, rows).
-    queries, keys : Array
-        Covariances of the heads' own queries and keys, (heads, rows, rows).
-    """
-
-    weights: Array
+    weights: Array  # softmax(q kᵀ/√width), (heads, rows, rows)
+    # queries, keys: covariances of the heads' own queries and keys, (heads, rows, rows)
     queries: Array
     keys: Array
 
@@ -37,46 +30,28 @@ ROUNDING = 1e-12
 
 
 class AttentionFocus(NamedTuple):
-    """How evenly attention is spread.
+    """How evenly attention is spread."""
 
-    Attributes
-    ----------
-    score_std : float
-        Standard deviation of a token's scores among the tokens that it sees: near 0 the softmax is uniform.
-    attended : float
-        Tokens among which a head shares its weight: 1/Σ a², of the mean over tokens and heads.
-    """
-
+    # standard deviation of a token's scores among the tokens that it sees: near 0 the softmax is uniform
     score_std: float
-    attended: float
+    attended: float  # tokens among which a head shares its weight: 1/Σ a², of the mean over tokens and heads
 
 
 class AttentionLaw(NamedTuple):
-    """How attention is drawn.
-
-    Attributes
-    ----------
-    query, key, value, write : LayerLaw
-    heads, group, width : int
-        Heads of queries, how many of them share a key and a value, and the numbers of a query.
-    seen : Array
-        Whether a row sees another, (rows, rows).
-    places : Array or None
-        Each row's position, (rows,), where queries and keys are turned by it.
-    sampled : int
-        Heads over which means over the softmax are taken, which have no closed form. Half of them are the others with
-        the signs of their scores turned.
-    """
+    """How attention is drawn."""
 
     query: LayerLaw
     key: LayerLaw
     value: LayerLaw
     write: LayerLaw
+    # heads, group, width: heads of queries, how many of them share a key and a value, and the numbers of a query
     heads: int
     group: int
     width: int
-    seen: Array
-    places: Array | None
+    seen: Array  # whether a row sees another, (rows, rows)
+    places: Array | None  # each row's position, (rows,), where queries and keys are turned by it
+    # Heads over which means over the softmax are taken, which have no closed form. Half of them are the others with the
+    # signs of their scores turned.
     sampled: int
 
     def sample(self, kernel: Array, number: int) -> SampledHeads:

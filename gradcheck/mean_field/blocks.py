@@ -19,32 +19,17 @@ KEPT = 1 << 17
 
 
 class Tokens(NamedTuple):
-    """The residual stream, or the gradient there.
+    """The residual stream, or the gradient there."""
 
-    Attributes
-    ----------
-    kernel : Array
-        Covariances over the width of every two rows, (rows, rows).
-    mean : Array
-        Means over the width, (rows,): of sinusoidal positions, which a layer norm takes away.
-    """
-
-    kernel: Array
-    mean: Array
+    kernel: Array  # covariances over the width of every two rows, (rows, rows)
+    mean: Array  # means over the width, (rows,): of sinusoidal positions, which a layer norm takes away
 
 
 class Alignment(NamedTuple):
-    """How a gradient at the stream lies along the tokens, where a branch's output is part of the stream to its end.
+    """How a gradient at the stream lies along the tokens, where a branch's output is part of the stream to its end."""
 
-    Attributes
-    ----------
-    along : Array
-        −Σ along_ij·x_j of the stream's rows is part of its row i, (rows, rows).
-    products : Array
-        Mean product over the width of the rest of row i and the stream's row j, whichever block's, (rows, rows).
-    """
-
-    along: Array
+    along: Array  # −Σ along_ij·x_j of the stream's rows is part of its row i, (rows, rows)
+    # mean product over the width of the rest of row i and the stream's row j, whichever block's, (rows, rows)
     products: Array
 
     def over(self, square: float) -> "Alignment":
@@ -59,21 +44,12 @@ def no_alignment(rows: int) -> Alignment:
 
 
 class MlpLaw(NamedTuple):
-    """How an MLP is drawn.
-
-    Attributes
-    ----------
-    expand, write : LayerLaw
-    activation : str
-        φ of the hidden units.
-    gated : bool
-        φ(x W) is multiplied by x U, of the same law.
-    """
+    """How an MLP is drawn."""
 
     expand: LayerLaw
     write: LayerLaw
-    activation: str
-    gated: bool
+    activation: str  # φ of the hidden units
+    gated: bool  # φ(x W) is multiplied by x U, of the same law
 
     def forward(self, kernel: Array) -> Array:
         """Return the covariances of the output."""
@@ -102,23 +78,14 @@ class MlpLaw(NamedTuple):
 
 
 class SublayerLaw(NamedTuple):
-    """outer(stream_scale·x + branch_scale·after(branch(before(x)))).
-
-    Attributes
-    ----------
-    branch : AttentionLaw or MlpLaw
-    before, after, outer : bool
-        Which of the norms are there.
-    centred : bool
-        They take the mean away.
-    branch_scale, stream_scale : float
-    """
+    """outer(stream_scale·x + branch_scale·after(branch(before(x))))."""
 
     branch: AttentionLaw | MlpLaw
+    # before, after, outer: which of the norms are there
     before: bool
     after: bool
     outer: bool
-    centred: bool
+    centred: bool  # they take the mean away
     branch_scale: float
     stream_scale: float
 
@@ -146,34 +113,20 @@ class SublayerLaw(NamedTuple):
 
 
 class SublayerPass(NamedTuple):
-    """What a sublayer makes of tokens.
-
-    Attributes
-    ----------
-    law : SublayerLaw
-    number : int
-        Which of the network's sublayers it is.
-    normalised, added : Array
-        Covariances of what the branch reads, and of what it adds.
-    output : Tokens
-        The stream after it.
-    before, after, outer : Array
-        By what its norms multiply each row, (rows,).
-    focus : AttentionFocus or None
-    heads : SampledHeads or None
-        Those of attention, where they are few enough to be held; else they are drawn again.
-    """
+    """What a sublayer makes of tokens."""
 
     law: SublayerLaw
-    number: int
+    number: int  # which of the network's sublayers it is
+    # normalised, added: covariances of what the branch reads, and of what it adds
     normalised: Array
     added: Array
-    output: Tokens
+    output: Tokens  # the stream after it
+    # before, after, outer: by what its norms multiply each row, (rows,)
     before: Array
     after: Array
     outer: Array
     focus: AttentionFocus | None
-    heads: SampledHeads | None
+    heads: SampledHeads | None  # those of attention, where they are few enough to be held; else they are drawn again
 
     def backward(self, gradient: Array, alignment: Alignment, width: int) -> "SublayerBack":
         """Return what comes back, given the gradient at the output; `width` is that of the stream."""
@@ -205,22 +158,13 @@ class SublayerPass(NamedTuple):
 
 
 class SublayerBack(NamedTuple):
-    """What comes back to a sublayer.
+    """What comes back to a sublayer."""
 
-    Attributes
-    ----------
-    at_added, at_input : Array
-        Covariances of the gradient where the branch adds to the stream, and before the sublayer.
-    variance : float
-        Variance among networks of this width of the logarithm of the squared gradient's factor.
-    alignment : Alignment
-        How the gradient before the sublayer lies along the tokens.
-    """
-
+    # at_added, at_input: covariances of the gradient where the branch adds to the stream, and before the sublayer
     at_added: Array
     at_input: Array
-    variance: float
-    alignment: Alignment
+    variance: float  # variance among networks of this width of the logarithm of the squared gradient's factor
+    alignment: Alignment  # how the gradient before the sublayer lies along the tokens
 
 
 def _typical(by_heads: Array, before: Array, heads: int, beside: float) -> tuple[float, float]:

@@ -14,40 +14,23 @@ TRAINABLE_DEPTHS = 6
 
 
 class FixedPoint(NamedTuple):
-    """What the layers tend to; None is explained in `reasons`, infinity by ``unknown.ENDLESS``.
+    """What the layers tend to; None is explained in `reasons`, infinity by ``unknown.ENDLESS``."""
 
-    Attributes
-    ----------
-    phase : str
-        ``ordered``: nearby inputs converge and gradients vanish; ``chaotic``: they diverge and gradients explode;
-        ``critical``: neither.
-    chi : float
-        χ₁, a layer's factor of the squared gradient.
-    variance, correlation : float or None
-        q*, c*.
-    correlation_rate : float or None
-        dc'/dc at c*.
-    variance_depth, correlation_depth, gradient_depth : float or None
-        ξ_q, ξ_c, ξ_∇ in layers.
-    critical_sigma_w : float or None
-        The σ_w with χ₁ = 1 at this σ_b.
-    reasons : dict
-        Name ↦ why it is None.
-    notes : tuple of str
-        What a number assumes.
-    """
-
+    # ``ordered``: nearby inputs converge and gradients vanish; ``chaotic``: they diverge and gradients explode;
+    # ``critical``: neither
     phase: str
-    chi: float
+    chi: float  # χ₁, a layer's factor of the squared gradient
+    # variance, correlation: q*, c*
     variance: float | None
     correlation: float | None
-    correlation_rate: float | None
+    correlation_rate: float | None  # dc'/dc at c*
+    # variance_depth, correlation_depth, gradient_depth: ξ_q, ξ_c, ξ_∇ in layers
     variance_depth: float | None
     correlation_depth: float | None
     gradient_depth: float
-    critical_sigma_w: float | None
-    reasons: dict[str, Unknown]
-    notes: tuple[str, ...] = ()
+    critical_sigma_w: float | None  # the σ_w with χ₁ = 1 at this σ_b
+    reasons: dict[str, Unknown]  # name ↦ why it is None
+    notes: tuple[str, ...] = ()  # what a number assumes
 
     @property
     def deepest_trainable(self) -> float | None:

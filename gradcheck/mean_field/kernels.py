@@ -18,23 +18,15 @@ FAR_AWAY = 1e3
 
 
 class Moments(NamedTuple):
-    """Means over z ~ N(0, q) of an activation φ.
+    """Means over z ~ N(0, q) of an activation φ."""
 
-    Attributes
-    ----------
-    mean, square : float
-        E[φ], E[φ²].
-    slope_square, slope_fourth : float
-        E[φ'²], E[φ'⁴].
-    square_rate : float
-        dE[φ²]/dq = E[φ φ' z]/q.
-    """
-
+    # mean, square: E[φ], E[φ²]
     mean: float
     square: float
+    # slope_square, slope_fourth: E[φ'²], E[φ'⁴]
     slope_square: float
     slope_fourth: float
-    square_rate: float
+    square_rate: float  # dE[φ²]/dq = E[φ φ' z]/q
 
 
 class Pair(NamedTuple):

@@ -20,12 +20,7 @@ def weight_law(spec: Spec) -> Law:
 def counted_fans(drawn: Drawn, fan_in: int, parts: int, width: int, features: int) -> tuple[int, int] | None:
     """Return what counts as the fans of a matrix (fan_in, parts·width); None for those of each part.
 
-    Parameters
-    ----------
-    drawn : Drawn
-    fan_in, parts, width : int
-    features : int
-        What a recurrent layer reads beside its hidden state.
+    A recurrent layer reads `features` beside its hidden state.
     """
     whole = parts * width
     return {"part": None, "whole": (fan_in, whole), "hidden": (width, width), "joined": (features + width, whole)}[
@@ -34,16 +29,7 @@ def counted_fans(drawn: Drawn, fan_in: int, parts: int, width: int, features: in
 
 
 def law_of(spec: Spec, drawn: Drawn, fans: tuple[int, int] | None = None) -> Law:
-    """Return the law of one kind of matrix of a network.
-
-    Parameters
-    ----------
-    spec : Spec
-        It says gain and standard deviations.
-    drawn : Drawn
-    fans : tuple of int, optional
-        What counts as fan_in and fan_out; without it those of the matrix.
-    """
+    """Return the law of one kind of matrix of a network, of these fans or those of the matrix."""
     std = (spec.weight_std or 1.0) * drawn.std
     cut = max(INITIALIZERS[drawn.law].limit / std, sys.float_info.min)
     return Law(drawn.law, spec.gain * std, spec.bias_std, 0.0 if drawn.biases == "none" else drawn.std, fans, cut)

@@ -14,24 +14,13 @@ LARGEST = 1e150
 
 
 class LayerLaw(NamedTuple):
-    """How a layer's weights and biases are drawn.
-
-    Attributes
-    ----------
-    fan_in, fan_out : int
-    weight : float
-        Variance of a weight.
-    bias : float
-        Variance of a bias.
-    frame : bool
-        The weights are orthogonal: they keep lengths.
-    """
+    """How a layer's weights and biases are drawn."""
 
     fan_in: int
     fan_out: int
-    weight: float
-    bias: float
-    frame: bool = False
+    weight: float  # variance of a weight
+    bias: float  # variance of a bias
+    frame: bool = False  # the weights are orthogonal: they keep lengths
 
     def forward(self, kernel: Array) -> Array:
         """Return the covariances of the outputs, given those of the inputs, (rows, rows) each."""
@@ -43,20 +32,11 @@ class LayerLaw(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """What the layers have in common: x ↦ φ(norm(z)), or x + scale·φ(norm(z)) from the second layer on.
-
-    Attributes
-    ----------
-    kernel : Kernel
-    norm : str
-        ``none``, ``batch``, ``layer`` or ``rms``.
-    skip_scale : float or None
-        Scale of the branch beside the identity; None without a skip connection.
-    """
+    """What the layers have in common: x ↦ φ(norm(z)), or x + scale·φ(norm(z)) from the second layer on."""
 
     kernel: Kernel
-    norm: str
-    skip_scale: float | None
+    norm: str  # ``none``, ``batch``, ``layer`` or ``rms``
+    skip_scale: float | None  # scale of the branch beside the identity; None without a skip connection
 
 
 class Signal(NamedTuple):
@@ -68,29 +48,15 @@ class Signal(NamedTuple):
 
 
 class WideLayer(NamedTuple):
-    """A hidden layer.
-
-    Attributes
-    ----------
-    law : LayerLaw
-    q : float
-        Mean square of the pre-activation.
-    moments : Moments
-        Of φ, after the norm.
-    squared_slope : float
-        Mean square of the factor from ∂𝓛/∂y to ∂𝓛/∂z: E[φ'²] over the norm's divisor, times the branch's scale².
-    square : float
-        Mean square of the layer's output.
-    skips : bool
-        There is a skip connection around it.
-    """
+    """A hidden layer."""
 
     law: LayerLaw
-    q: float
-    moments: Moments
+    q: float  # mean square of the pre-activation
+    moments: Moments  # of φ, after the norm
+    # mean square of the factor from ∂𝓛/∂y to ∂𝓛/∂z: E[φ'²] over the norm's divisor, times the branch's scale²
     squared_slope: float
-    square: float
-    skips: bool
+    square: float  # mean square of the layer's output
+    skips: bool  # there is a skip connection around it
 
     @property
     def branch_gain(self) -> float:

@@ -10,23 +10,12 @@ class LayerMap(NamedTuple):
     """z = W φ(z') + b between two layers of equal laws, perhaps with a layer or RMS norm before φ.
 
     In an infinitely wide layer the units' mean is 0 and their mean square q, so that both norms divide by √(q + ε).
-
-    Attributes
-    ----------
-    kernel : Kernel
-        The activation's means.
-    weight : float
-        σ_w² = fan_in · Var W.
-    bias : float
-        σ_b² = Var b.
-    normalised : bool
-        φ gets z'/√(q + ε).
     """
 
-    kernel: Kernel
-    weight: float
-    bias: float
-    normalised: bool = False
+    kernel: Kernel  # the activation's means
+    weight: float  # σ_w² = fan_in · Var W
+    bias: float  # σ_b² = Var b
+    normalised: bool = False  # φ gets z'/√(q + ε)
 
     def divisor(self, q: float) -> float:
         """Return the number by which the norm divides the variance; 1 without a norm."""

@@ -8,48 +8,28 @@ HALF_DECADES = 0.5 / math.log(10)
 
 
 class LayerPrediction(NamedTuple):
-    """What is predicted of a hidden layer; the quantities are those of ``gradcheck.flow.quantities``.
-
-    Attributes
-    ----------
-    preactivation_std : float
-    log10_local_gain : float or None
-        log10 of ``gradient_rms`` over the next layer's; None for the last layer.
-    log10_gradient_ratio : float
-        log10 of ``gradient_rms`` over the last layer's.
-    log10_local_gain_std, log10_gradient_ratio_std : float or None
-        Their standard deviations among networks of this width, of one example (a batch of unlike ones varies less);
-        None where they are not known. As log ‖∂𝓛/∂z‖² is normal of mean −β/2 and variance β around the mean-field
-        value (Hanin & Nica 2020), the typical network lies below the prediction by log 10 · std² decades.
-    token_cosine : float or None
-        Of a transformer's flow point: mean cosine of two tokens.
-    score_std, attended : float or None
-        Of its attention: see ``attention.AttentionFocus``.
-    """
+    """What is predicted of a hidden layer; the quantities are those of ``gradcheck.flow.quantities``."""
 
     preactivation_std: float
-    log10_local_gain: float | None
-    log10_gradient_ratio: float
+    log10_local_gain: float | None  # log10 of ``gradient_rms`` over the next layer's; None for the last layer
+    log10_gradient_ratio: float  # log10 of ``gradient_rms`` over the last layer's
+    # log10_local_gain_std, log10_gradient_ratio_std: their standard deviations among networks of this width, of one
+    # example (a batch of unlike ones varies less); None where they are not known. As log ‖∂𝓛/∂z‖² is normal of mean
+    # −β/2 and variance β around the mean-field value (Hanin & Nica 2020), the typical network lies below the prediction
+    # by log 10 · std² decades.
     log10_local_gain_std: float | None
     log10_gradient_ratio_std: float | None
-    token_cosine: float | None = None
+    token_cosine: float | None = None  # of a transformer's flow point: mean cosine of two tokens
+    # score_std, attended: of its attention: see ``attention.AttentionFocus``
     score_std: float | None = None
     attended: float | None = None
 
 
 class Prediction(NamedTuple):
-    """What is predicted of a network.
+    """What is predicted of a network."""
 
-    Attributes
-    ----------
-    layers : tuple of LayerPrediction
-        The hidden layers, first to last.
-    notes : tuple of str
-        What the prediction assumes in this case.
-    """
-
-    layers: tuple[LayerPrediction, ...]
-    notes: tuple[str, ...] = ()
+    layers: tuple[LayerPrediction, ...]  # the hidden layers, first to last
+    notes: tuple[str, ...] = ()  # what the prediction assumes in this case
 
     @property
     def log10_gradient_ratio(self) -> float:

@@ -32,18 +32,10 @@ APART = 32
 
 
 class CellLaw(NamedTuple):
-    """How one of the two matrices of a recurrent layer is drawn.
+    """How one of the two matrices of a recurrent layer is drawn."""
 
-    Attributes
-    ----------
-    weight : float
-        Variance of a weight.
-    biases : Array
-        Standard deviation of each gate's biases, (gates,).
-    """
-
-    weight: float
-    biases: Array
+    weight: float  # variance of a weight
+    biases: Array  # standard deviation of each gate's biases, (gates,)
 
 
 def predict_recurrence(spec: RecurrentSpec, inputs: Array | None = None) -> Prediction | Unknown:

@@ -24,16 +24,10 @@ class Pairs:
 
     Closed forms where φ is straight on both sides of zero (Cho & Saul 2009), else the series in powers of the
     correlation, whose factors are products of Hermite coefficients (Mehler 1866; Daniely et al. 2016).
-
-    Attributes
-    ----------
-    activation : str
-    kernel : Array
-        Covariances of the normal pre-activations, (rows, rows).
     """
 
     activation: str
-    kernel: Array
+    kernel: Array  # covariances of the normal pre-activations, (rows, rows)
 
     @property
     def product(self) -> Array:

@@ -20,18 +20,10 @@ MOST_KINDS = 4096
 
 
 class TokenBatch(NamedTuple):
-    """Sequences, and what each row is asked for.
+    """Sequences, and what each row is asked for."""
 
-    Attributes
-    ----------
-    inputs : array
-        Token ids (sequences, tokens), or patches (sequences, (tokens − 1)·patch).
-    labels : array or None
-        Ids or classes of the rows that are read out; None where the targets are zero.
-    """
-
-    inputs: npt.NDArray[Any]
-    labels: npt.NDArray[Any] | None
+    inputs: npt.NDArray[Any]  # token ids (sequences, tokens), or patches (sequences, (tokens − 1)·patch)
+    labels: npt.NDArray[Any] | None  # ids or classes of the rows that are read out; None where the targets are zero
 
 
 def unlike_tokens(spec: TransformerSpec) -> TokenBatch:
@@ -82,39 +74,19 @@ def _patches(patches: Array, embed: LayerLaw, square: float) -> Array:
 
 
 class Ending(NamedTuple):
-    """The stream as the read-out is given it.
+    """The stream as the read-out is given it."""
 
-    Attributes
-    ----------
-    kernel : Array
-        Covariances, (rows, rows).
-    scales : Array
-        By what the last norm multiplied each row, (rows,); 1 without one.
-    normed : bool
-        There is one.
-    embedded : Array
-        By what all norms and scales multiplied the embedding on its way along the stream, (rows,).
-    """
-
-    kernel: Array
-    scales: Array
-    normed: bool
-    embedded: Array
+    kernel: Array  # covariances, (rows, rows)
+    scales: Array  # by what the last norm multiplied each row, (rows,); 1 without one
+    normed: bool  # there is one
+    embedded: Array  # by what all norms and scales multiplied the embedding on its way along the stream, (rows,)
 
 
 class LastGradient(NamedTuple):
-    """The gradient at the stream after the last block, up to a factor.
+    """The gradient at the stream after the last block, up to a factor."""
 
-    Attributes
-    ----------
-    kernel : Array
-        Covariances, (rows, rows).
-    alignment : Alignment
-        How it lies along the tokens.
-    """
-
-    kernel: Array
-    alignment: Alignment
+    kernel: Array  # covariances, (rows, rows)
+    alignment: Alignment  # how it lies along the tokens
 
 
 def last_gradient(spec: TransformerSpec, law: Law, ending: Ending, batch: TokenBatch) -> LastGradient:

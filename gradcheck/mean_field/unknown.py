@@ -36,18 +36,10 @@ SENTENCES = {
 
 
 class Unknown(str):
-    """Theory has no answer, and why: a sentence that knows its code.
+    """Theory has no answer, and why: a sentence that knows its code."""
 
-    Parameters
-    ----------
-    code : str
-        A key of ``SENTENCES``.
-    value : str or int, optional
-        The value of the network that it names.
-    """
-
-    code: str
-    value: str | int | None
+    code: str  # a key of ``SENTENCES``
+    value: str | int | None  # the value of the network that it names
 
     def __new__(cls, code: str, value: str | int | None = None) -> Self:
         """Make the sentence."""

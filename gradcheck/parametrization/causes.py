@@ -11,28 +11,15 @@ from gradcheck.parametrization.judging import LIMIT, Course, Judgement, LayerSlo
 
 
 class Reason(NamedTuple):
-    """One thing that decided.
+    """One thing that decided."""
 
-    Attributes
-    ----------
-    code : str
-        A key of ``gradcheck.parametrization.sentences.SENTENCES``.
-    slopes : tuple of LayerSlope
-        What it is about, first layer to last.
-    value : float
-        The exponent furthest from 0 where the fault is first seen; how many layers, where it is about all; of training
-        that diverges the loss over its first value.
-    limit : float or None
-        What it was compared with.
-    divergence : Divergence or None
-        Of training that diverges.
-    """
-
-    code: str
-    slopes: tuple[LayerSlope, ...]
+    code: str  # a key of ``gradcheck.parametrization.sentences.SENTENCES``
+    slopes: tuple[LayerSlope, ...]  # what it is about, first layer to last
+    # the exponent furthest from 0 where the fault is first seen; how many layers, where it is about all; of training
+    # that diverges the loss over its first value
     value: float
-    limit: float | None = LIMIT
-    divergence: Divergence | None = None
+    limit: float | None = LIMIT  # what it was compared with
+    divergence: Divergence | None = None  # of training that diverges
 
     @property
     def step(self) -> int:

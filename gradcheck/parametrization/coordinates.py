@@ -16,18 +16,10 @@ Kind = Literal["hidden", "output", "scores", "queries"]
 
 
 class Size(NamedTuple):
-    """How large the entries of an array are.
+    """How large the entries of an array are."""
 
-    Attributes
-    ----------
-    mean : float
-        Mean |x|.
-    rms : float
-        √(mean x²): what is judged.
-    """
-
-    mean: float
-    rms: float
+    mean: float  # mean |x|
+    rms: float  # √(mean x²): what is judged
 
     @classmethod
     def of(cls, array: npt.NDArray[Any]) -> Self:
@@ -38,33 +30,15 @@ class Size(NamedTuple):
 
 
 class Coordinate(NamedTuple):
-    """One layer's output in one network after one step, over the batch that every step is looked at with.
+    """One layer's output in one network after one step, over the batch that every step is looked at with."""
 
-    Attributes
-    ----------
-    scale : int
-        The network's width, or its depth.
-    seed : int
-    step : int
-        Updates that it has had: 0 at initialisation.
-    layer : str
-        The same in networks of all scales: of a depth, the place in the network as a part of the whole.
-    kind : str
-        ``hidden``, ``output``, ``scores`` or ``queries``.
-    size : Size
-        Of the output.
-    change : Size or None
-        Of the output minus the output at initialisation, on the same batch; None at step 0.
-    update : Size or None
-        Of what the layer's own weights have gained, x_t (W_t − W_0) for its present input x_t; None at step 0, and of
-        layers without weights, or where nobody measured it.
-    """
-
-    scale: int
+    scale: int  # the network's width, or its depth
     seed: int
-    step: int
-    layer: str
-    kind: Kind
-    size: Size
-    change: Size | None = None
+    step: int  # updates that it has had: 0 at initialisation
+    layer: str  # the same in networks of all scales: of a depth, the place in the network as a part of the whole
+    kind: Kind  # ``hidden``, ``output``, ``scores`` or ``queries``
+    size: Size  # of the output
+    change: Size | None = None  # of the output minus the output at initialisation, on the same batch; None at step 0
+    # of what the layer's own weights have gained, x_t (W_t − W_0) for its present input x_t; None at step 0, and of
+    # layers without weights, or where nobody measured it
     update: Size | None = None

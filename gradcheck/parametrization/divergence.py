@@ -12,24 +12,12 @@ Losses = Mapping[int, Sequence[Sequence[float]]]
 
 
 class Divergence(NamedTuple):
-    """Where training diverges.
+    """Where training diverges."""
 
-    Attributes
-    ----------
-    scales : tuple of int
-        Widths, or depths, of which some network diverges.
-    everywhere : bool
-        They are all that there are.
-    step : int
-        The first one after which a network has diverged.
-    times : float
-        The largest loss after that step, over its first value; inf where one isn't finite.
-    """
-
-    scales: tuple[int, ...]
-    everywhere: bool
-    step: int
-    times: float
+    scales: tuple[int, ...]  # widths, or depths, of which some network diverges
+    everywhere: bool  # they are all that there are
+    step: int  # the first one after which a network has diverged
+    times: float  # the largest loss after that step, over its first value; inf where one isn't finite
 
 
 class _Lost(NamedTuple):

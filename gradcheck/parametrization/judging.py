@@ -55,29 +55,16 @@ class StepSlope(NamedTuple):
 
 
 class LayerSlope(NamedTuple):
-    """How a quantity of a layer follows the scale.
-
-    Attributes
-    ----------
-    layer : str
-    kind : str
-    quantity : str
-        One of ``QUANTITIES``.
-    steps : tuple of StepSlope
-        First to last.
-    course : str
-        ``grows`` if it does at the first step with any movement, at the last one, or at half of them; else that of the
-        last.
-    since : int or None
-        The first step at which it was so.
-    """
+    """How a quantity of a layer follows the scale."""
 
     layer: str
     kind: Kind
-    quantity: Quantity
-    steps: tuple[StepSlope, ...]
+    quantity: Quantity  # one of ``QUANTITIES``
+    steps: tuple[StepSlope, ...]  # first to last
+    # ``grows`` if it does at the first step with any movement, at the last one, or at half of them; else that of the
+    # last
     course: Course
-    since: int | None
+    since: int | None  # the first step at which it was so
 
     @property
     def first(self) -> StepSlope:
@@ -91,20 +78,13 @@ class LayerSlope(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What all layers show together.
+    """What all layers show together."""
 
-    Attributes
-    ----------
-    status : str
-        ``transfers``; ``grows`` where something does, ``shrinks`` where something does and nothing grows; ``unclear``
-        where a slope is beyond the limit by less than its error, or nothing has moved; ``diverges`` where training does
-        at all scales, or at some and nothing grows or shrinks before that.
-    slopes : tuple of LayerSlope
-        Layer by layer, in the order of the records.
-    """
-
+    # ``transfers``; ``grows`` where something does, ``shrinks`` where something does and nothing grows; ``unclear``
+    # where a slope is beyond the limit by less than its error, or nothing has moved; ``diverges`` where training does
+    # at all scales, or at some and nothing grows or shrinks before that
     status: Status
-    slopes: tuple[LayerSlope, ...]
+    slopes: tuple[LayerSlope, ...]  # layer by layer, in the order of the records
 
     def of(self, course: Course, *quantities: Quantity) -> list[LayerSlope]:
         """Return the slopes of a course, first layer to last; of all quantities if none is named."""

@@ -12,20 +12,11 @@ Role = Literal["input", "hidden", "output", "bias", "output bias"]
 
 
 class Law(NamedTuple):
-    """How one kind of matrix follows the width n: each number is a power of n over the base width.
+    """How one kind of matrix follows the width n: each number is a power of n over the base width."""
 
-    Attributes
-    ----------
-    variance : float
-        Of an initial weight.
-    multiplier : float
-        Of what multiplies the matrix where it is used.
-    sgd, adam : float
-        Of the learning rate.
-    """
-
-    variance: float = 0.0
-    multiplier: float = 0.0
+    variance: float = 0.0  # of an initial weight
+    multiplier: float = 0.0  # of what multiplies the matrix where it is used
+    # sgd, adam: of the learning rate
     sgd: float = 0.0
     adam: float = 0.0
 
@@ -44,38 +35,20 @@ class Law(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """How residual branches follow the depth L: powers of L over the base depth.
+    """How residual branches follow the depth L: powers of L over the base depth."""
 
-    Attributes
-    ----------
-    branch : float
-        Of what multiplies a branch's output.
-    sgd, adam : float
-        Of the learning rate within branches.
-    """
-
-    branch: float = 0.0
+    branch: float = 0.0  # of what multiplies a branch's output
+    # sgd, adam: of the learning rate within branches
     sgd: float = 0.0
     adam: float = 0.0
 
 
 class Parametrization(NamedTuple):
-    """How a network follows its width and its depth.
+    """How a network follows its width and its depth."""
 
-    Attributes
-    ----------
-    laws : dict
-        Of each kind of matrix.
-    scores : float
-        The power of a head's width that multiplies attention's scores.
-    depth : Depth or None
-        None where it says nothing of the depth.
-    source : str
-    """
-
-    laws: Mapping[Role, Law]
-    scores: float
-    depth: Depth | None
+    laws: Mapping[Role, Law]  # of each kind of matrix
+    scores: float  # the power of a head's width that multiplies attention's scores
+    depth: Depth | None  # None where it says nothing of the depth
     source: str
 
 

@@ -30,23 +30,12 @@ READOUT = 0.25
 
 
 class Subject(NamedTuple):
-    """A network that is trained on one batch.
-
-    Attributes
-    ----------
-    layers : Layered
-    enter : callable
-        () ↦ what the first layer is given for the batch, and its pullback.
-    maps : dict of str to TrainedMap
-        By name, first to last.
-    heads : dict of str to Heads
-        By the name of the map that gives them queries, keys and values.
-    """
+    """A network that is trained on one batch."""
 
     layers: Layered
-    enter: Callable[[], tuple[Array, Pullback]]
-    maps: dict[str, TrainedMap]
-    heads: dict[str, Heads]
+    enter: Callable[[], tuple[Array, Pullback]]  # () ↦ what the first layer is given for the batch, and its pullback
+    maps: dict[str, TrainedMap]  # by name, first to last
+    heads: dict[str, Heads]  # by the name of the map that gives them queries, keys and values
 
     def pass_batch(self) -> tuple[list[LayerPass], Array, Callable[[Array], None]]:
         """Pass the batch forward.
@@ -70,13 +59,7 @@ class Subject(NamedTuple):
 
 
 class Maker(NamedTuple):
-    """Draws the linear maps of one network in its parametrisation.
-
-    Attributes
-    ----------
-    spec : TransferSpec
-    width, depth, seed : int
-    """
+    """Draws the linear maps of one network in its parametrisation."""
 
     spec: TransferSpec
     width: int
@@ -111,20 +94,7 @@ class Maker(NamedTuple):
     ) -> TrainedMap:
         """Draw a linear map: N(0, gain²/fan_in) at the base width, zero biases.
 
-        Parameters
-        ----------
-        key : int
-            Of its random numbers.
-        name : str
-            What its output is called.
-        role : str
-        fans : tuple of int
-            fan_in, fan_out.
-        gain : float
-        in_branch : bool
-            It is in a residual branch.
-        biased : bool
-            It has a bias.
+        The key is that of its random numbers, the name that of its output; it may be in a residual branch.
         """
         spec, (fan_in, fan_out), wider = self.spec, fans, self.wider
         laws = self.table.laws[role], self.table.laws["output bias" if role == "output" else "bias"]

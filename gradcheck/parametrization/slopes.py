@@ -23,22 +23,14 @@ class Point(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """size ∝ scale**exponent.
+    """size ∝ scale**exponent."""
 
-    Attributes
-    ----------
-    exponent : float
-        inf where a size is not finite; nan where some are zero, which has no logarithm, and others are not.
-    error : float
-        Its standard error, from how the seeds' lines differ; of one seed, from the distances to the line. nan where
-        nothing tells it.
-    margin : float
-        Half of its 95 % interval.
-    """
-
+    # inf where a size is not finite; nan where some are zero, which has no logarithm, and others are not
     exponent: float
+    # its standard error, from how the seeds' lines differ; of one seed, from the distances to the line. nan where
+    # nothing tells it
     error: float
-    margin: float = 0.0
+    margin: float = 0.0  # half of its 95 % interval
 
     def beyond(self, limit: float) -> bool:
         """Whether all of the exponent's interval is above a limit."""

@@ -9,24 +9,12 @@ from gradcheck.parametrization.coordinates import Kind, Size
 
 @dataclass(eq=False)
 class TrainedMap:
-    """x ↦ x W + b, as a layer of the engine; W and b are changed in place.
+    """x ↦ x W + b, as a layer of the engine; W and b are changed in place."""
 
-    Attributes
-    ----------
-    name : str
-        What its output is called.
-    kind : str
-        ``hidden`` or ``output``.
-    dense : Dense
-        Its present weights.
-    factors : tuple of float
-        What multiplies the learning rate of W, and of b if there is one.
-    """
-
-    name: str
-    kind: Kind
-    dense: Dense
-    factors: tuple[float, ...]
+    name: str  # what its output is called
+    kind: Kind  # ``hidden`` or ``output``
+    dense: Dense  # its present weights
+    factors: tuple[float, ...]  # what multiplies the learning rate of W, and of b if there is one
     output: Array = field(init=False)
     _input: Array = field(init=False)
     _delta: Array = field(init=False)

@@ -37,15 +37,7 @@ class Trained(NamedTuple):
 
 
 def train(maker: Maker, batch: Batch, outputs: int) -> Trained:
-    """Train one network on one batch, and record the size of its layers' outputs at every step.
-
-    Parameters
-    ----------
-    maker : Maker
-    batch : Batch
-    outputs : int
-        Units of the read-out.
-    """
+    """Train one network on one batch, and record the size of its layers' outputs at every step."""
     keep_freed_memory()
     spec = maker.spec
     with np.errstate(all="ignore"):  # what overflows is one of the answers

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.score import OUTPUT_DECADES
 from gradcheck.diagnosis.status import Status
@@ -23,6 +25,9 @@ CLOSE = 2e-3
 
 #: The gradient of more than this share of the examples is lost, as behind a softmax that is nearly a choice.
 UNHEARD = 0.75
+
+#: Decades by which the gradient of a few layers is above that of all others: no rate of plain SGD suits both.
+OUTSIZED = 6.0
 
 #: What is wrong with the loss, the batch or the model, and keeps most models from learning: they are tried.
 WRONG = (
@@ -64,6 +69,24 @@ def remarks_of(found: Evidence) -> Iterator[Cause]:
     if found.partial is not None and found.partial.details["name"]:
         yield found.partial
     yield from examples_unheard(found)
+    yield from _gradient_outsized(found)
+
+
+def _gradient_outsized(found: Evidence) -> Iterator[Cause]:
+    """Yield that fewer than half of the layers get a gradient decades above that of all others, if so.
+
+    Layers of one role, in which depth is judged, may be far from it; so is one that the norm of zeros follows.
+    """
+    sizes = found.flow.column("log10_gradient_rms")
+    order = np.argsort(-sizes)
+    upper = sizes[order[: (len(sizes) + 1) // 2]]
+    if found.flow.obstacle or not np.isfinite(upper).all():
+        return
+    gaps = -np.diff(upper)
+    if not gaps.max(initial=0) > OUTSIZED:
+        return
+    names = tuple(found.flow.labels[one] for one in sorted(order[: gaps.argmax() + 1]))
+    yield Cause("gradient-outsized", None, float(gaps.max()), OUTSIZED, {"names": names})
 
 
 def status_of(doubts: tuple[Cause, ...]) -> Status:

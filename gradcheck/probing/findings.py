@@ -18,7 +18,7 @@ from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
 from gradcheck.probing.evidence import AtLoss, Evidence, Trained
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.limits import DIFFERENT, LARGE
-from gradcheck.probing.measuring import distinction, layer_flow
+from gradcheck.probing.measuring import distinction, heard_layers, layer_flow
 from gradcheck.spec.thresholds import USUAL
 
 
@@ -116,7 +116,7 @@ def _flow(captured: CapturedPass, reach: Reach) -> tuple[Sequence[CapturedLayer]
     flows = [_layer_flow(one, captured) for one in arrived]
     if not heard:
         flows = [one._replace(log10_gradient_rms=-math.inf) for one in flows]
-    kept = _without_idle(arrived, flows)
+    kept = heard_layers(flows, [not any(one.trained for one in layer.weights) for layer in arrived])
     layers, flows = (*(arrived[one] for one in kept), *layers[len(arrived) :]), [flows[one] for one in kept]
     fan_in, fan_out = zip(*map(uses.fans, layers), strict=True)
     trunk = tuple(any(use.on_trunk for use in layer.uses) for layer in layers)
@@ -139,15 +139,6 @@ def _flow(captured: CapturedPass, reach: Reach) -> tuple[Sequence[CapturedLayer]
         ),
         cut,
     )
-
-
-def _without_idle(layers: Sequence[CapturedLayer], flows: Sequence[LayerFlow]) -> Sequence[int]:
-    """Return the places of the layers but frozen ones that no gradient reaches, where none trained goes without."""
-    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
-    frozen = [not any(one.trained for one in layer.weights) for layer in layers]
-    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
-        return range(len(layers))
-    return [place for place, zero in enumerate(idle) if not zero]
 
 
 def _layer_flow(layer: CapturedLayer, captured: CapturedPass) -> LayerFlow:

@@ -47,6 +47,8 @@ class FirstLoss(NamedTuple):
     targets_rms: float = math.nan
     readout_rms: float = math.nan  # before a softmax or sigmoid; nan of a model that is a single linear map
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
+    # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
+    pair_width: int = 0
 
     @property
     def has_huge_targets(self) -> bool:
@@ -60,17 +62,26 @@ class FirstLoss(NamedTuple):
         return math.log(math.e + self.classes - 1) - 1 if self.classes > 1 else 0.0
 
     @property
+    def has_enough_labels(self) -> bool:
+        """Whether it is known of this batch how often each class is in it."""
+        return self.labels > 0 and 0 < self.of_batch <= math.log(self.labels / ENOUGH_LABELS)
+
+    @property
     def is_guessed(self) -> bool:
         """Whether an answer that is the same for all examples costs as little, on this very batch."""
-        known = self.of_batch > 0 and self.labels >= ENOUGH_LABELS * math.exp(self.of_batch)
-        return known and self.value > NO_BETTER * self.of_batch
+        return self.has_enough_labels and self.value > NO_BETTER * self.of_batch
+
+    @property
+    def guessing(self) -> float:
+        """What an answer that is the same for all examples costs, on this very batch as far as that is known."""
+        return self.of_batch if self.has_enough_labels else self.constant_answer
 
 
 def causes_of(first: FirstLoss) -> Iterator[Cause]:
     """Yield why the loss starts far above a constant answer's, where it does."""
     if not first.value > LARGE_LOSS * first.constant_answer > 0:
         return
-    details = {"times": first.value / first.constant_answer}
+    details = {"times": first.value / first.constant_answer, "pair_width": first.pair_width}
     known = [one for one in (first.readout_rms, first.output_rms) if not math.isnan(one)]
     rms = max(known, default=math.nan)
     if first.inputs_rms > LARGE_INPUTS and first.readout_rms < LARGE_LOSS * first.inputs_rms:

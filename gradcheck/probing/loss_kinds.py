@@ -26,24 +26,12 @@ SHIFT = 3.0
 
 
 class Kind(NamedTuple):
-    """What a loss is.
+    """What a loss is."""
 
-    Attributes
-    ----------
-    function : str
-        Whose logarithm it takes: ``softmax``, ``sigmoid``; or ``square``.
-    given : str
-        What it takes its input for: ``logits``, ``probabilities``, ``numbers``.
-    mean_target : float
-        The mean of the targets, as the loss has it; nan of a softmax.
-    axis : int
-        That of a softmax's classes: the last one, or one within the output.
-    """
-
-    function: str
-    given: str
-    mean_target: float
-    axis: int = -1
+    function: str  # whose logarithm it takes: ``softmax``, ``sigmoid``; or ``square``
+    given: str  # what it takes its input for: ``logits``, ``probabilities``, ``numbers``
+    mean_target: float  # the mean of the targets, as the loss has it; nan of a softmax
+    axis: int = -1  # that of a softmax's classes: the last one, or one within the output
 
 
 def softmax(logits: Array, axis: int = -1) -> Array:

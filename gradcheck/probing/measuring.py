@@ -102,13 +102,7 @@ def layer_flow(
 def leverage(log10_weight_norm: float, weights: int, log10_gradient_norms: Sequence[float]) -> float:
     """Return log10 of what the loss changes by as a linear map moves at random by as much as its weights are.
 
-    Parameters
-    ----------
-    log10_weight_norm : float
-    weights : int
-        How many there are.
-    log10_gradient_norms : sequence of float
-        Of the weights, and of the bias if there is one.
+    It has so many weights; the gradients are of these, and of the bias if there is one.
     """
     return log10_weight_norm - 0.5 * math.log10(weights) + log10_joint_norm(log10_gradient_norms)
 
@@ -126,12 +120,7 @@ def decades_between(gradients: Iterable[Array]) -> float:
 def distinction(output: Array, log10_gradient_norm: float) -> float:
     """Return log10 of what the loss changes by as the outputs move at random by as much as the examples differ in them.
 
-    Parameters
-    ----------
-    output : Array
-        (examples, units)
-    log10_gradient_norm : float
-        Of the loss with respect to them; nan if it isn't known.
+    Outputs are (examples, units); the gradient with respect to them is nan if it isn't known.
     """
     return log10_rms(rescaled(output - mean(output, 0))) + log10_gradient_norm if len(output) > 1 else math.nan
 
@@ -158,3 +147,11 @@ def _dead_fraction(calls: Sequence[Measured]) -> float:
 def _active(call: Measured, one: Response) -> npt.NDArray[np.bool_]:
     """Return which units let anything through an activation: (channels,)."""
     return one.passing if call.alive is None or len(call.alive) != len(one.passing) else one.passing | call.alive
+
+
+def heard_layers(flows: Sequence[LayerFlow], frozen: Sequence[bool]) -> Sequence[int]:
+    """Return the places of the layers but frozen ones that no gradient reaches, where none trained goes without."""
+    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
+    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
+        return range(len(flows))
+    return [place for place, zero in enumerate(idle) if not zero]

@@ -9,15 +9,10 @@ Node = Any
 
 
 class Paths:
-    """A graph of operations, from the loss back.
-
-    Attributes
-    ----------
-    inputs : dict
-        Node ↦ the nodes that its inputs come from, in their order; None where no gradient is wanted.
-    """
+    """A graph of operations, from the loss back."""
 
     def __init__(self, inputs: dict[Node, list[Node | None]] | None = None) -> None:
+        # node ↦ the nodes that its inputs come from, in their order; None where no gradient is wanted
         self.inputs: dict[Node, list[Node | None]] = {} if inputs is None else inputs
 
     def reached(

@@ -15,9 +15,9 @@ from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.findings import Findings
 from gradcheck.probing.first_loss import FirstLoss, said
 from gradcheck.probing.growing import why_large
+from gradcheck.probing.judgement import Judgement
 from gradcheck.probing.terms import Term
 from gradcheck.probing.trial import Trial
-from gradcheck.probing.verdict import Judgement
 from gradcheck.spec.thresholds import Thresholds
 
 #: Causes that explain a loss which starts large.

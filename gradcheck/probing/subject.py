@@ -12,6 +12,7 @@ from gradcheck.diagnosis.report import Report
 from gradcheck.diagnosis.summary import dead_layers
 from gradcheck.probing.captured import CapturedPass, Weight
 from gradcheck.probing.findings import Findings, find
+from gradcheck.probing.judgement import Judgement
 from gradcheck.probing.limits import SMALL_FACTOR
 from gradcheck.probing.loss_faults import find_loss_faults
 from gradcheck.probing.measuring import decades_between
@@ -19,7 +20,7 @@ from gradcheck.probing.reporting import captured_report
 from gradcheck.probing.trial import ANSWERS, UNTRAINABLE
 from gradcheck.probing.trying import tried
 from gradcheck.probing.user_errors import ending_reported
-from gradcheck.probing.verdict import Judgement, judge, silent_layers
+from gradcheck.probing.verdict import judge, silent_layers
 from gradcheck.spec.thresholds import USUAL, Thresholds
 
 #: Steps that a gate has to open, and Adam's learning rate.
@@ -131,20 +132,9 @@ def probe_subject(
 ) -> Report:
     """Pass a batch through a subject and back, and report on it.
 
-    Parameters
-    ----------
-    subject : Subject
-    framework : str
-        What the report calls it: ``Keras``, ``Flax``.
-    model : str
-        The name of the model's class.
-    options : mapping
-        ``loss`` as it was given, ``mode`` and ``seed``, and what else the framework's probe takes.
-    limits : Thresholds
-    trial : bool
-        Whether what looks ill is trained before it is accused; limits of one's own decide without one.
-    tick : callable, optional
-        Called with the share of the work that is done.
+    The report has the names of the framework and of the model's class, and the options: ``loss`` as it was given,
+    ``mode``, ``seed``, and what else the framework's probe takes. In a trial what looks ill is trained before it is
+    accused; limits of one's own decide without one.
     """
     captured = subject.capture()
     of_loss, unseen = find_loss_faults(captured, subject.loss_of, framework, by_default=options["loss"] is None)

@@ -100,6 +100,7 @@ def hold_trial(
     patient: bool = False,
     under_way: float = HALF,
     fades: bool = True,
+    from_afar: bool = False,
 ) -> Trial | None:
     """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
 
@@ -124,6 +125,8 @@ def hold_trial(
     fades : bool
         So has one whose gradients the first steps have brought together; not where they explode, which a large loss
         alone does.
+    from_afar : bool
+        However high the loss starts.
     """
     start = lesson.first()
     constant, best, size = first.constant_answer, first.of_batch, math.nan
@@ -131,7 +134,8 @@ def hold_trial(
         constant, size = lesson.of_answers()
         best, size = constant, math.nan if from_zero else size
     above = start - constant if math.isfinite(size) else start  # nan where no constant answer is known
-    if not math.isfinite(start) or above > FAR * (size if math.isfinite(size) else abs(constant)):
+    far = not from_afar and above > FAR * (size if math.isfinite(size) else abs(constant))
+    if far or not math.isfinite(start):
         return None
     goal, halfway = (_goal(start, best, share, size) for share in (falls_by, under_way * falls_by))
     goal = min(goal, start - ROUNDING * abs(start))

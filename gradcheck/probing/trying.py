@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from gradcheck.probing.doubts import may_be_slow, status_of
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, FirstLoss
+from gradcheck.probing.judgement import Found, Judgement
 from gradcheck.probing.trial import COLLAPSED_FALLS_BY, FALLS_BY, HALF, NEARLY, Lesson, explodes_with_sgd, hold_trial
-from gradcheck.probing.verdict import Found, Judgement
 from gradcheck.spec.thresholds import USUAL
 
 
@@ -19,17 +19,7 @@ def tried(
 ) -> Judgement[Found]:
     """Return the judgement after a trial, where one is due.
 
-    Parameters
-    ----------
-    judgement : Judgement
-    lesson : Lesson
-        Of the model, put back after each try.
-    first : FirstLoss
-        With what constant answers cost.
-    tick : callable, optional
-        Called with the share of the steps that has been taken.
-    from_zero : bool
-        The loss is zero at best.
+    The lesson is the model's, which is put back after each try; of the first loss is known what constant answers cost.
     """
     verdict, doubt = judgement.diagnosis.verdict, judgement.doubt
     if judgement.is_suspicion:
@@ -45,6 +35,7 @@ def tried(
             patient=may_be_slow(judgement.found),
             under_way=NEARLY if collapsed and not apart else HALF,
             fades=status != "exploding" and (apart or status != "collapsed"),
+            from_afar=first.pair_width > 0,
         )
         return judgement if trial is None else judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)

@@ -3,33 +3,29 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.remarks import NEEDS_ADAM, TRAINS_ALL_THE_SAME
+from gradcheck.diagnosis.remarks import TRAINS_ALL_THE_SAME
 from gradcheck.diagnosis.score import OUTPUT_DECADES, score
 from gradcheck.diagnosis.sentences import listed
 from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
-from gradcheck.diagnosis.verdict import LIKELY, Diagnosis, diagnose, regions_of
+from gradcheck.diagnosis.verdict import Diagnosis, diagnose, regions_of
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.doubts import (
-    doubts_of,
     falls_without_bound,
     has_large_inputs,
     remarks_of,
     starts_far,
-    status_unlearnt,
 )
 from gradcheck.probing.elasticity import ELASTICITY, is_hopeless, is_to_blame, why_inelastic
 from gradcheck.probing.evidence import SHARP, Evidence
 from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS
 from gradcheck.probing.growing import causes_of_growth
-from gradcheck.probing.replacing import without_replaced
+from gradcheck.probing.judgement import SUSPECTED, Found, Judgement
 from gradcheck.probing.terms import causes_of as of_terms
-from gradcheck.probing.trial import Trial
 from gradcheck.spec.thresholds import USUAL, Thresholds
 
 #: A gradient may grow by so many times the decades where norms follow the weights.
@@ -41,84 +37,30 @@ MOSTLY = 0.8
 #: Zeros may be underflow where the other layers' gradients span more decades than this.
 UNDERFLOW_DECADES = 25.0
 
-#: Of the models that look ill and yet learn in a trial, the share that trains (benchmarks/zoo.py).
-LEARNS = 0.95
+#: What a loss without a graph leaves to say of layers.
+NO_GRAPH = ("unused", "vanishing", "dead", "gradient-zero", "span", "parameters-zero")
 
-#: Flags, and codes of causes, that a trial refutes.
-SUSPECTED = ("vanishing", "exploding")
-
-
-#: Who measured it: PyTorch's pass, or one of arrays.
-Found = TypeVar("Found", bound=Evidence)
-
-
-class Judgement(NamedTuple, Generic[Found]):
-    """What a pass found, in a few numbers, its diagnosis, and the trial if there was one."""
-
-    found: Found
-    summary: Summary
-    diagnosis: Diagnosis
-    certain: bool = False  # more than one measure says so
-    trial: Trial | None = None
-
-    @property
-    def is_suspicion(self) -> bool:
-        """Whether a trial may acquit the model: by one measure its gradient, or its examples' differences, are lost."""
-        suspected = self.diagnosis.verdict.status in (*SUSPECTED, "collapsed") or bool(self.doubt)
-        return suspected and not self.certain and not self.found.flow.obstacle
-
-    @property
-    def doubt(self) -> tuple[Cause, ...]:
-        """Why a model that looks healthy may not learn."""
-        return doubts_of(self.found, self.diagnosis.verdict)
-
-    @property
-    def has_large_inputs(self) -> bool:
-        """Whether a model that looks healthy has large inputs, and no norm after its first layer."""
-        if self.diagnosis.verdict.status != "healthy":
-            return False
-        flow = self.found.flow
-        return self.found.first_rms > LARGE_INPUTS and not flow.normalized[0] and not flow.obstacle
-
-    def exploding_by_inputs(self) -> Self:
-        """Return the judgement of a model that plain SGD makes explode because its inputs are large."""
-        cause = Cause("inputs-explode", (1, 1), self.found.first_rms, LARGE_INPUTS)
-        verdict = self.diagnosis.verdict
-        verdict = verdict._replace(
-            status="exploding", score=min(verdict.score, TRAINS_ALL_THE_SAME), causes=(cause, *verdict.causes)
-        )
-        return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict))
-
-    def with_large_inputs(self, trial: Trial) -> Self:
-        """Return the judgement of a model whose large inputs plain SGD doesn't bear, and Adam does."""
-        cause = Cause("large-inputs", None, self.found.first_rms, LARGE_INPUTS)
-        verdict = self.diagnosis.verdict
-        verdict = verdict._replace(causes=(cause, *verdict.causes))
-        return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
-
-    def after(self, trial: Trial) -> Self:
-        """Return the judgement after a trial, which acquits the model or confirms what it is suspected of."""
-        (flags, regions, verdict), doubt = self.diagnosis, self.doubt
-        code = "trial-learns" if trial.learns else "trial-fails"
-        details = {"first": trial.first, "rate": trial.rate, "steps": trial.steps, "goal": trial.goal}
-        floor = self.found.at_loss.first.floor_of_probabilities
-        if any(one.code == "softmax-twice" for one in doubt) and trial.last >= floor:
-            details["floor"] = floor
-        causes = (Cause(code, None, trial.last, trial.goal, details), *verdict.causes)
-        if not trial.learns:
-            status = status_unlearnt(doubt, verdict)
-            causes = (*doubt, *(one for one in causes[1:] if one not in doubt), causes[0])
-            verdict = verdict._replace(status=status, score=min(verdict.score, TRAINS_ALL_THE_SAME), causes=causes)
-            return self._replace(diagnosis=self.diagnosis._replace(verdict=verdict), trial=trial)
-        if doubt:
-            return self._replace(trial=trial)
-        flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)
-        regions = tuple(one for one in regions if one.flag not in SUSPECTED)
-        kept = tuple(one for one in causes if one.code.partition("-")[0] not in (*SUSPECTED, "starts"))
-        if verdict.score < LIKELY and _is_plain(self.found.flow):
-            kept = (Cause(NEEDS_ADAM, None, verdict.score, LIKELY), *kept)
-        verdict = verdict._replace(status="healthy", score=max(verdict.score, LEARNS), causes=kept)
-        return self._replace(diagnosis=Diagnosis(flags, regions, verdict), trial=trial)
+#: Causes that say what happened ↦ those that say it less well; of a forward signal only where it is the read-out's.
+REPLACED = {
+    "labels-ignored": ("forward-overflow", "forward-nan", "becomes-nan"),
+    "loss-nonfinite": ("forward-overflow", "forward-nan", "becomes-nan"),
+    "operation-nonfinite": ("becomes-nan",),
+    "gradient-nonfinite": ("gradient-overflow",),
+    "checkpoint-inputs": ("unused",),
+    "loss-cut": NO_GRAPH,
+    "output-cut": NO_GRAPH,
+    "nothing-trained": ("unused", "frozen"),
+    "outside-loss": ("unused",),
+    "no-derivative": ("detached", "unused"),
+    "flat-operation": ("layers-zero", "gradient-zero", "vanishing"),
+    "dropout-all": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "dead", "rank"),
+    "makes-zeros": ("layers-zero", "gradient-zero", "vanishing"),
+    "norm-of-one": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "exploding", "dead", "rank"),
+    "softmax-of-one": ("layers-zero", "gradient-zero", "vanishing"),
+    "weights-nonfinite": ("operation-nonfinite", "becomes-nan"),
+    "inputs-alike": ("rank",),
+    "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
+}
 
 
 def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
@@ -148,18 +90,28 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
     growing = tuple(causes_of_growth(flow)) if far or status == "exploding" else ()  # nearer to the fault than far
     causes = (*_first_causes(found, status, growing or far), *measured, *_further_causes(found, status, wider))
-    causes = tuple(without_replaced(causes, all_cut=bool(found.cut)))
+    causes = tuple(_without_replaced(causes, all_cut=bool(found.cut)))
     if found.cut or (found.untrained and silent_layers(flow)):
         diagnosis = _without_gradient(diagnosis, () if found.untrained else silent_layers(flow), flow)
     lost = found.closed or found.parts.status or status == "no-gradient" or _stops_at_norm(found)
     chance = 0.0 if lost else score(flow, counted)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
-    by_itself = status == "exploding" and (breaks or falls_without_bound(found))  # such a loss falls
+    summed = bool(far) and found.at_loss.first.pair_width > 0  # a distance is as large as it has numbers
+    by_itself = status == "exploding" and ((breaks and not summed) or falls_without_bound(found))  # such a loss falls
     if by_itself or any(one.code == "inputs-alike" for one in found.origins):
         certain, verdict = True, verdict._replace(score=min(chance, TRAINS_ALL_THE_SAME))
     certain = certain or found.closed is not None or bool(found.parts.status)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
+
+
+def _without_replaced(causes: Sequence[Cause], *, all_cut: bool = False) -> Iterator[Cause]:
+    """Yield the causes but those for which another says better what happened; of layers that are all cut off none."""
+    replaced = {code for cause in causes for code in REPLACED.get(cause.code, ())}
+    replaced |= {*NO_GRAPH[1:]} if all_cut else set()
+    for cause in causes:
+        if cause.code not in replaced or (cause.code.startswith("forward-") and cause.layers):
+            yield cause
 
 
 def _grows_before_norms(flow: ModelFlow, summary: Summary) -> bool:
@@ -215,17 +167,6 @@ def _status(found: Evidence, status: Status, *, breaks: bool) -> Status:
 def _stops_at_norm(found: Evidence) -> bool:
     """Whether all of the signal goes through a norm over a single number."""
     return any(one.code == "norm-of-one" and one.details.get("whole", False) for one in found.origins)
-
-
-def _is_plain(flow: ModelFlow) -> bool:
-    """Whether the layers that lie furthest apart are a plain chain, without norms or ways round them.
-
-    Of such networks it is known how likely plain SGD trains them: those that were trained to find out are of this kind.
-    """
-    if not flow.reached or np.isnan(flow.column("log10_gradient_rms")[: flow.reached]).any():
-        return False
-    group = widest_group(flow)
-    return bool(flow.carriers[group].all() and not np.array(flow.normalized)[group].any())
 
 
 def has_faded(flow: ModelFlow) -> bool:

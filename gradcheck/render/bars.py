@@ -64,15 +64,8 @@ def sparkline(
 ) -> str:
     """Return one character a column for a whole network; a column of several layers shows the weakest.
 
-    Parameters
-    ----------
-    logarithms : sequence of float or None
-        One a layer; −inf is an exact zero, None or nan a layer without a number.
-    width : int
-        Columns at most.
-    glyphs : Glyphs
-    scale : Scale, optional
-        The range of heights, where several networks share one; else their own.
+    Of the logarithms, one a layer, −inf is an exact zero, None or nan a layer without a number. Several networks may
+    share a scale of heights.
     """
     if not logarithms:
         return ""

@@ -55,43 +55,22 @@ class Judged(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """Everything that is needed to measure and judge a network.
+    """Everything that is needed to measure and judge a network."""
 
-    Attributes
-    ----------
-    network, data, run, thresholds
-        The four parts of a command's options.
-    dataset : Dataset or TokenSet
-        What `data` names, loaded.
-    weights : str or None
-        The file of the given weights.
-    maps : tuple of Dense
-        The given weights, first hidden layer to read-out; empty where they are drawn.
-    preset : str or None
-        Where the network's options come from.
-    stored : str
-        Why the matrices are needed, if they are for more than a measurement.
-    """
-
+    # network, data, run, thresholds: the four parts of a command's options
     network: Spec
     data: DataSpec
     run: RunSpec
     thresholds: Thresholds
-    dataset: Dataset | TokenSet
-    weights: str | None = None
-    maps: tuple[Dense, ...] = ()
-    preset: str | None = None
-    stored: str = ""
+    dataset: Dataset | TokenSet  # what `data` names, loaded
+    weights: str | None = None  # the file of the given weights
+    maps: tuple[Dense, ...] = ()  # the given weights, first hidden layer to read-out; empty where they are drawn
+    preset: str | None = None  # where the network's options come from
+    stored: str = ""  # why the matrices are needed, if they are for more than a measurement
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], stored: str = "") -> Self:
         """Return the experiment that a command's options describe; None means that an option wasn't given.
-
-        Parameters
-        ----------
-        options : mapping
-        stored : str
-            Why the matrices are needed, if they are for more than a measurement.
 
         Raises
         ------
@@ -209,11 +188,8 @@ class Experiment(NamedTuple):
     def judged(self, tick: Tick | None = None, *, if_healthy: bool = False) -> Judged:
         """Measure what the verdict rests on in all draws, and judge them as ``outcome`` does.
 
-        Parameters
-        ----------
-        tick : callable, optional
-        if_healthy : bool
-            Stop where no healthy network can come of it: what is found of one that isn't has no numbers then.
+        If only healthy networks matter it stops where none can come of it: what is found of one that isn't has no
+        numbers.
         """
         first, draws = self.run.seed, self.run.seeds
         within = draws * self.thresholds.max_span if if_healthy else math.inf  # the mean of the spans counts

@@ -10,51 +10,28 @@ from gradcheck.errors import OptionError
 
 
 class Edges(NamedTuple):
-    """What a library's rule does at its edges, in a few words.
+    """What a library's rule does at its edges, in a few words."""
 
-    Attributes
-    ----------
-    call : str
-        What the library calls it.
-    factor : str
-        What a gradient g with the norm n is multiplied by; c is the threshold.
-    infinity, nan : str
-        What becomes of all gradients where one entry is so.
-    at_zero, below_zero : str
-        With such a threshold; ``off`` means that nothing is clipped.
-    half, single : str
-        In float16 and float32, from the norm on at which they can't hold it or its square.
-    twice : str
-        What becomes of a parameter that is listed twice.
-    """
-
-    call: str
-    factor: str
+    call: str  # what the library calls it
+    factor: str  # what a gradient g with the norm n is multiplied by; c is the threshold
+    # infinity, nan: what becomes of all gradients where one entry is so
     infinity: str
     nan: str
+    # at_zero, below_zero: with such a threshold; ``off`` means that nothing is clipped
     at_zero: str
     below_zero: str
+    # half, single: in float16 and float32, from the norm on at which they can't hold it or its square
     half: str
     single: str
-    twice: str
+    twice: str  # what becomes of a parameter that is listed twice
 
 
 class Library(NamedTuple):
-    """A library that clips.
+    """A library that clips."""
 
-    Attributes
-    ----------
-    package : str
-        Its name for pip.
-    version : str
-        The one that was measured.
-    rules : dict of str to Edges
-        By the names of ``RULES``.
-    """
-
-    package: str
-    version: str
-    rules: dict[str, Edges]
+    package: str  # its name for pip
+    version: str  # the one that was measured
+    rules: dict[str, Edges]  # by the names of ``RULES``
 
 
 #: What most rules do with an infinite entry, and with one that isn't a number.

@@ -19,24 +19,12 @@ SMALL = 1e-5
 
 
 class RuleInfo(NamedTuple):
-    """What has to be known about a rule.
+    """What has to be known about a rule."""
 
-    Attributes
-    ----------
-    symbol : str
-        Of its threshold; empty if it has none.
-    usual : float or None
-        The threshold of the demo, and of a rule that is typed without one.
-    meaning : str
-        What it does, in a few words.
-    source : str
-        Where it comes from.
-    """
-
-    symbol: str
-    usual: float | None
-    meaning: str
-    source: str
+    symbol: str  # of its threshold; empty if it has none
+    usual: float | None  # the threshold of the demo, and of a rule that is typed without one
+    meaning: str  # what it does, in a few words
+    source: str  # where it comes from
 
 
 RULES: dict[str, RuleInfo] = {
@@ -80,18 +68,10 @@ CHOICES = (*RULES, SUGGEST)
 
 
 class Rule(NamedTuple):
-    """A rule and its threshold.
+    """A rule and its threshold."""
 
-    Attributes
-    ----------
-    name : str
-        A key of ``RULES``.
-    threshold : float or None
-        None for ``none``.
-    """
-
-    name: str
-    threshold: float | None = None
+    name: str  # a key of ``RULES``
+    threshold: float | None = None  # None for ``none``
 
     def __str__(self) -> str:
         return self.name if self.threshold is None else f"{self.name}:{shortest(self.threshold)}"

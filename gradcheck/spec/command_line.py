@@ -16,16 +16,7 @@ ONCE = ("suggest", "save_weights", "trial", "trial_seconds")
 
 
 def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
-    """Return ``gradcheck COMMAND …`` with every option of `config` that isn't at its default.
-
-    Parameters
-    ----------
-    command : str
-    config : mapping
-        Options and their values.
-    own : mapping, optional
-        Defaults of this command that are not those of the others.
-    """
+    """Return ``gradcheck COMMAND …`` with every option that isn't at its default, or at the command's own one."""
     defaults = {
         **DataSpec().to_dict(),
         **Thresholds().to_dict(),
@@ -42,14 +33,9 @@ def command_line(command: str, config: Mapping[str, Any], own: Mapping[str, Any]
 
 
 def row_command_line(given: Mapping[str, Any], common: Mapping[str, Any]) -> str:
-    """Return ``gradcheck simulate …`` for a row of a comparison.
+    """Return ``gradcheck simulate …`` for a row of a comparison, with what all rows share.
 
-    Parameters
-    ----------
-    given : mapping
-        The row's own options. Each was typed, and is typed again: whether it is at its default depends on the others.
-    common : mapping
-        What all rows share: seeds, limits, and how the data is read.
+    The row's own options were typed, and are typed again: whether one is at its default depends on the others.
     """
     usual = {**DataSpec().to_dict(), **Thresholds().to_dict(), **RunSpec().to_dict()}
     changed = {name: value for name, value in common.items() if value != usual[name]}

@@ -15,24 +15,12 @@ OUTPUTS = 10  # of the read-out where there are no labels, as many as there are 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """Which batch goes through the network.
+    """Which batch goes through the network."""
 
-    Attributes
-    ----------
-    data : str
-        ``digits``, ``gaussian``, or the path of a .npy, .npz or .csv file.
-    labels : bool
-        The last column of a .csv file holds the labels.
-    batch_size : int
-        Examples in the one forward and backward pass.
-    shuffle : bool
-        Take them after a shuffle by the seed, not from the start.
-    """
-
-    data: str = "digits"
-    labels: bool = OF_DATA["labels"].default
-    batch_size: int = 64
-    shuffle: bool = OF_DATA["shuffle"].default
+    data: str = "digits"  # ``digits``, ``gaussian``, or the path of a .npy, .npz or .csv file
+    labels: bool = OF_DATA["labels"].default  # the last column of a .csv file holds the labels
+    batch_size: int = 64  # examples in the one forward and backward pass
+    shuffle: bool = OF_DATA["shuffle"].default  # take them after a shuffle by the seed, not from the start
 
     def __post_init__(self) -> None:
         settle(OF_DATA, self)

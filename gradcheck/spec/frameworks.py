@@ -14,87 +14,41 @@ Biases = Literal["none", "all", "candidate"]
 
 
 class Drawn(NamedTuple):
-    """How one kind of matrix is drawn.
+    """How one kind of matrix is drawn."""
 
-    Attributes
-    ----------
-    law : str
-        One of ``INITIALIZERS``.
-    std : float
-        Multiplies the law's standard deviation: where the user would give it, that deviation itself.
-    fans : str
-        What counts as the fans.
-    biases : str
-        Which biases follow the same law; the others are zero.
-    """
-
-    law: str
-    std: float = 1.0
-    fans: Fans = "part"
-    biases: Biases = "none"
+    law: str  # one of ``INITIALIZERS``
+    std: float = 1.0  # multiplies the law's standard deviation: where the user would give it, that deviation itself
+    fans: Fans = "part"  # what counts as the fans
+    biases: Biases = "none"  # which biases follow the same law; the others are zero
 
 
 class Cell(NamedTuple):
-    """How a recurrent layer is drawn.
+    """How a recurrent layer is drawn."""
 
-    Attributes
-    ----------
-    input, recurrent : Drawn
-        The matrices of the input and of the hidden state, each with its biases.
-    forget_bias : float
-        Initial bias of the gate that keeps the memory, where there is one.
-    """
-
+    # input, recurrent: the matrices of the input and of the hidden state, each with its biases
     input: Drawn
     recurrent: Drawn
-    forget_bias: float = 0.0
+    forget_bias: float = 0.0  # initial bias of the gate that keeps the memory, where there is one
 
 
 class Attention(NamedTuple):
-    """How what a transformer has beside dense layers is drawn.
+    """How what a transformer has beside dense layers is drawn."""
 
-    Attributes
-    ----------
-    project : Drawn
-        To queries, keys and values.
-    write : Drawn
-        From the heads to the stream.
-    embedding : Drawn
-        Of tokens and of learned positions.
-    """
-
-    project: Drawn
-    write: Drawn
-    embedding: Drawn
+    project: Drawn  # to queries, keys and values
+    write: Drawn  # from the heads to the stream
+    embedding: Drawn  # of tokens and of learned positions
 
 
 class Framework(NamedTuple):
-    """What a framework, or the code of a model, draws by default.
+    """What a framework, or the code of a model, draws by default."""
 
-    Attributes
-    ----------
-    version : str
-        Of the package that the laws were read from.
-    source : str
-        Which layers, and how they differ from what their names say.
-    dense : Drawn
-        Dense layers and read-outs.
-    cells : dict
-        Architecture ↦ its recurrent layer.
-    attention : Attention or None
-    lacks : str
-        Why an architecture is not among them.
-    logistic : Drawn or None
-        Dense layers with the activation sigmoid, where they are drawn otherwise.
-    """
-
-    version: str
-    source: str
-    dense: Drawn
-    cells: Mapping[str, Cell] = {}
+    version: str  # of the package that the laws were read from
+    source: str  # which layers, and how they differ from what their names say
+    dense: Drawn  # dense layers and read-outs
+    cells: Mapping[str, Cell] = {}  # architecture ↦ its recurrent layer
     attention: Attention | None = None
-    lacks: str = ""
-    logistic: Drawn | None = None
+    lacks: str = ""  # why an architecture is not among them
+    logistic: Drawn | None = None  # dense layers with the activation sigmoid, where they are drawn otherwise
 
     @property
     def architectures(self) -> tuple[str, ...]:

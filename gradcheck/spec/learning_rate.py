@@ -14,24 +14,12 @@ WEIGHT_DECAY = {"adamw": 0.01}
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpec:
-    """How a learning rate is searched.
+    """How a learning rate is searched."""
 
-    Attributes
-    ----------
-    optimizer : str
-        ``sgd``, ``momentum`` (0.9), ``adam``, ``adamw``.
-    lr : float or None
-        A rate to judge.
-    weight_decay : float or None
-        As in PyTorch; None for its default.
-    updates : int or None
-        Of each run; None for as many as a pass of the network costs little enough for.
-    """
-
-    optimizer: str = OF_RATES["optimizer"].default
-    lr: float | None = None
-    weight_decay: float | None = None
-    updates: int | None = None
+    optimizer: str = OF_RATES["optimizer"].default  # ``sgd``, ``momentum`` (0.9), ``adam``, ``adamw``
+    lr: float | None = None  # a rate to judge
+    weight_decay: float | None = None  # as in PyTorch; None for its default
+    updates: int | None = None  # of each run; None for as many as a pass of the network costs little enough for
 
     def __post_init__(self) -> None:
         settle({name: row for name, row in OF_RATES.items() if getattr(self, name, None) is not None}, self)

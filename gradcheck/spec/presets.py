@@ -7,21 +7,11 @@ from gradcheck.errors import OptionError, one_of
 
 
 class Preset(NamedTuple):
-    """A published network as options, any of which the user can override.
+    """A published network as options, any of which the user can override."""
 
-    Attributes
-    ----------
-    options : dict
-        What differs from the defaults of a transformer.
-    published : str
-        Parameters, as published.
-    source : str
-        Where sizes and initialisation come from, and what is simplified.
-    """
-
-    options: dict[str, Any]
-    published: str
-    source: str
+    options: dict[str, Any]  # what differs from the defaults of a transformer
+    published: str  # parameters, as published
+    source: str  # where sizes and initialisation come from, and what is simplified
 
 
 def _gpt(blocks: int, model_width: int, heads: int, context: int) -> dict[str, Any]:

@@ -9,22 +9,14 @@ from gradcheck.spec.options.option import settle
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """How often, how precisely.
+    """How often, how precisely."""
 
-    Attributes
-    ----------
-    layers : str
-        How random layers are represented: ``dense`` (stored matrices), ``weightless``, or ``auto``, the cheaper one.
-    seed, seeds : int
-        First seed; number of independent draws.
-    dtype : str
-        ``float64`` or ``float32``.
-    """
-
+    # how random layers are represented: ``dense`` (stored matrices), ``weightless``, or ``auto``, the cheaper one
     layers: str = OF_DRAWS["layers"].default
+    # seed, seeds: first seed; number of independent draws
     seed: int = OF_DRAWS["seed"].default
     seeds: int = OF_DRAWS["seeds"].default
-    dtype: str = OF_DRAWS["dtype"].default
+    dtype: str = OF_DRAWS["dtype"].default  # ``float64`` or ``float32``
 
     def __post_init__(self) -> None:
         settle(OF_DRAWS, self)

@@ -10,26 +10,16 @@ from gradcheck.spec.options.training import OF_DEMONSTRATIONS
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
-    """How a network is trained.
+    """How a network is trained."""
 
-    Attributes
-    ----------
-    lr, momentum : float
-        v ← momentum·v + g, θ ← θ − lr·v, as ``torch.optim.SGD``.
-    epochs : int
-        Passes over the data.
-    library : str or None
-        The library as which it clips; None for gradcheck's own rules.
-    nonfinite : str
-        ``skip``, ``stop``, ``zero`` or ``apply``: a step with a non-finite gradient is skipped, ends the run, is taken
-        with zeros in place of the entries that are not finite, or with what clipping makes of it. ``apply`` unless it
-        is given with a library, else ``skip``.
-    """
-
+    # lr, momentum: v ← momentum·v + g, θ ← θ − lr·v, as ``torch.optim.SGD``
     lr: float = OF_DEMONSTRATIONS["lr"].default
     momentum: float = OF_DEMONSTRATIONS["momentum"].default
-    epochs: int = OF_DEMONSTRATIONS["epochs"].default
-    library: str | None = None
+    epochs: int = OF_DEMONSTRATIONS["epochs"].default  # passes over the data
+    library: str | None = None  # the library as which it clips; None for gradcheck's own rules
+    # ``skip``, ``stop``, ``zero`` or ``apply``: a step with a non-finite gradient is skipped, ends the run, is taken
+    # with zeros in place of the entries that are not finite, or with what clipping makes of it. ``apply`` unless it is
+    # given with a library, else ``skip``
     nonfinite: str | None = None
 
     def __post_init__(self) -> None:

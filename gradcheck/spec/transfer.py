@@ -48,45 +48,26 @@ OF_TRANSFORMERS = ("heads", "tokens", "norm_placement")
 
 @dataclass(frozen=True, kw_only=True)
 class TransferSpec:
-    """Networks of several widths, or of several depths, and how they are trained.
-
-    Attributes
-    ----------
-    arch, param, optimizer : str
-    width, depth : tuple of int
-        One of them has several values; the depth of a transformer is its blocks.
-    base_width, base_depth : int
-        Where all parametrisations are the same network.
-    lr : float
-        The learning rate at the base.
-    steps : int
-    activation, norm : str
-    gain : float
-        Multiplies the initial deviation 1/√fan_in of hidden matrices.
-    residual : bool
-    heads, tokens : int or None
-        Of a transformer.
-    norm_placement : str or None
-        Of a transformer.
-    seed, seeds : int
-    dtype : str
-    """
+    """Networks of several widths, or of several depths, and how they are trained."""
 
     arch: str
     param: str
+    # width, depth: one of them has several values; the depth of a transformer is its blocks
     width: tuple[int, ...]
     depth: tuple[int, ...]
+    # base_width, base_depth: where all parametrisations are the same network
     base_width: int
     base_depth: int
     activation: str
-    gain: float
+    gain: float  # multiplies the initial deviation 1/√fan_in of hidden matrices
     norm: str
     residual: bool
+    # heads, tokens: of a transformer
     heads: int | None = None
     tokens: int | None = None
-    norm_placement: str | None = None
+    norm_placement: str | None = None  # of a transformer
     optimizer: str = OF_TRANSFERS["optimizer"].default
-    lr: float
+    lr: float  # the learning rate at the base
     steps: int = OF_TRANSFERS["steps"].default
     seed: int = OF_TRANSFERS["seed"].default
     seeds: int = OF_TRANSFERS["seeds"].default

@@ -42,15 +42,7 @@ def differences(row: SweepRow, best: SweepRow) -> dict[str, Any]:
 
 
 def grouped(rows: Sequence[SweepRow], option: str) -> list[dict[str, Any]]:
-    """Return one record for each value of an option: how many rows, how many healthy, median and worst.
-
-    Parameters
-    ----------
-    rows : sequence of SweepRow
-        In the grid's order, or ranked.
-    option : str
-        One of the rows' options.
-    """
+    """Return one record for each value of an option: how many rows, how many healthy, median and worst."""
     values = list(dict.fromkeys(row["options"][option] for row in sorted(rows, key=lambda row: row["index"])))
     return [_group(option, value, [row for row in rows if row["options"][option] == value]) for value in values]
 

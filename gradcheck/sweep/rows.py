@@ -29,24 +29,12 @@ class LostRow(dict[str, Any]):
 
 
 class Task(NamedTuple):
-    """One combination of options.
+    """One combination of options."""
 
-    Attributes
-    ----------
-    number : int
-        Its place in the grid.
-    varied : dict
-        The grid's options.
-    common : dict
-        Options that all rows share.
-    version : str
-        Of gradcheck, where the sweep was started.
-    """
-
-    number: int
-    varied: dict[str, Any]
-    common: dict[str, Any]
-    version: str = __version__
+    number: int  # its place in the grid
+    varied: dict[str, Any]  # the grid's options
+    common: dict[str, Any]  # options that all rows share
+    version: str = __version__  # of gradcheck, where the sweep was started
 
 
 def measure_row(task: Task) -> SweepRow:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 
@@ -12,7 +11,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from gradcheck.errors import printable
 from gradcheck.flow.model_flow import Kind
-from gradcheck.torch.modules import named_modules, named_parameters
+from gradcheck.torch.modules import in_eval_mode, named_modules, named_parameters
 
 #: Modules whose outputs have their channels right after the batch; in all others they are last.
 CHANNELS_FIRST = (
@@ -88,7 +87,7 @@ class Layer:
         computed = self.computed
         if not computed:
             return list(self.matrices)
-        with torch.no_grad(), _unchanging(self.module):
+        with torch.no_grad(), in_eval_mode(self.module.modules()):  # a spectral norm changes its state in training
             made = [getattr(self.module, name).detach() for name in computed]
         parts = {name + end for name in computed for end in OF_COMPUTED}
         plain = [one for name, one in self.module.named_parameters(recurse=False) if name not in parts]
@@ -123,18 +122,6 @@ class Layer:
         if self.channel_axis(output) == output.dim() - 1:
             return output.reshape(-1, output.shape[-1])
         return output.reshape(output.shape[0], -1)
-
-
-@contextmanager
-def _unchanging(module: nn.Module) -> Iterator[None]:
-    """Keep a module's parametrizations from changing their state, as a spectral norm does in training mode."""
-    modes = [(one, one.training) for one in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for one, training in modes:
-            one.training = training
 
 
 def candidates(model: nn.Module) -> Iterator[Layer]:

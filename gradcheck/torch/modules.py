@@ -106,3 +106,16 @@ def _each(held: Iterable[Mapping[str, Any]]) -> Iterator[Any]:
             if one is not None and id(one) not in seen:
                 seen.add(id(one))
                 yield one
+
+
+@contextmanager
+def in_eval_mode(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Let modules compute as they do after training, as long as the context lasts."""
+    modes = [(one, one.training) for one in modules]
+    try:
+        for one, _ in modes:
+            one.training = False
+        yield
+    finally:
+        for one, training in modes:
+            one.training = training

@@ -27,26 +27,16 @@ CODES = ("rules-learn", *(f"unclipped-{status}" for status in STATUSES), "clips-
 
 
 class Reason(NamedTuple):
-    """What decided.
+    """What decided."""
 
-    Attributes
-    ----------
-    code : str
-        One of ``CODES``.
-    value : float
-        How many rules learn or are lost; without clipping the accuracy (without labels, the loss) or the step; what is
-        left of the learning rate where every step is clipped.
-    limit : float or None
-        What the value is compared with: all rules, the accuracy of a run that has learned, the loss of one that has not
-        diverged.
-    about : tuple of Strategy
-        The best, the one without clipping, or those that are lost.
-    """
-
-    code: str
+    code: str  # one of ``CODES``
+    # how many rules learn or are lost; without clipping the accuracy (without labels, the loss) or the step; what is
+    # left of the learning rate where every step is clipped
     value: float
+    # what the value is compared with: all rules, the accuracy of a run that has learned, the loss of one that has not
+    # diverged
     limit: float | None
-    about: tuple[Strategy, ...]
+    about: tuple[Strategy, ...]  # the best, the one without clipping, or those that are lost
 
     @property
     def text(self) -> str:
@@ -64,22 +54,13 @@ class Reason(NamedTuple):
 
 
 class Conclusion(NamedTuple):
-    """What all strategies show together.
+    """What all strategies show together."""
 
-    Attributes
-    ----------
-    status : str
-        ``saved``: some rule learns, without clipping it doesn't; ``unneeded``: without clipping it learns, and no
-        rule loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns;
-        ``early``: nothing has learned yet, but the best is learning; ``unclipped``: no rule was tried;
-        ``clipped``: rules only were tried.
-    best : str
-        The strategy with the best final accuracy (without labels, loss).
-    reasons : tuple of Reason
-    """
-
+    # ``saved``: some rule learns, without clipping it doesn't; ``unneeded``: without clipping it learns, and no rule
+    # loses it; ``ruined``: without clipping it learns, some rule loses it; ``lost``: nothing learns; ``early``: nothing
+    # has learned yet, but the best is learning; ``unclipped``: no rule was tried; ``clipped``: rules only were tried
     status: str
-    best: str
+    best: str  # the strategy with the best final accuracy (without labels, loss)
     reasons: tuple[Reason, ...]
 
 

@@ -35,23 +35,12 @@ Tick = Callable[[Rule], None]
 
 @dataclass(frozen=True)
 class Demonstration:
-    """Everything that is needed to train one network once per strategy.
+    """Everything that is needed to train one network once per strategy."""
 
-    Attributes
-    ----------
-    experiment : Experiment
-        The network, the data, the seed.
-    training : TrainingSpec
-    rules : tuple of Rule
-        The strategies, in the order they run.
-    suggestion : SuggestedThreshold or None
-        Where ``suggest`` was among them.
-    """
-
-    experiment: Experiment
+    experiment: Experiment  # the network, the data, the seed
     training: TrainingSpec
-    rules: tuple[Rule, ...]
-    suggestion: SuggestedThreshold | None = None
+    rules: tuple[Rule, ...]  # the strategies, in the order they run
+    suggestion: SuggestedThreshold | None = None  # where ``suggest`` was among them
 
     @classmethod
     def from_options(cls, options: ClipDemoOptions) -> Self:

@@ -19,41 +19,18 @@ CHUNK = 1024
 
 
 class TrainingStep(NamedTuple):
-    """One step of a run.
+    """One step of a run."""
 
-    Attributes
-    ----------
-    loss : float
-        Of the batch, before the step; nan or inf where the forward pass was not finite.
-    report : ClipReport
-        What clipping did; under the policy ``zero``, to the gradient with zeros in place of what was not finite.
-    nonfinite : str
-        The first tensor of the backward pass with an entry that is not finite; empty if all are finite.
-    """
-
-    loss: float
+    loss: float  # of the batch, before the step; nan or inf where the forward pass was not finite
+    # what clipping did; under the policy ``zero``, to the gradient with zeros in place of what was not finite
     report: ClipReport
-    nonfinite: str
+    nonfinite: str  # the first tensor of the backward pass with an entry that is not finite; empty if all are finite
 
 
 def train(
     network: StoredNetwork, batches: Iterator[Batch], clipper: Clipper, spec: TrainingSpec
 ) -> Iterator[TrainingStep]:
-    """Train a network in place, step by step.
-
-    Parameters
-    ----------
-    network : Network or RecurrentNetwork
-        Its arrays are changed; every linear map has a bias.
-    batches : iterator of Batch
-    clipper : Clipper
-    spec : TrainingSpec
-
-    Yields
-    ------
-    TrainingStep
-        After each update.
-    """
+    """Train a network in place, every linear map of which has a bias; yield a step after each update."""
     keep_freed_memory()
     pairs = [pair for names, arrays in network.maps for pair in zip(names, arrays, strict=True)]
     names, parameters = zip(*((name, array) for name, array in pairs if array is not None), strict=True)

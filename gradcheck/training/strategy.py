@@ -26,47 +26,28 @@ STATUSES = ("learned", "learning", "stuck", "diverged", "stopped")
 
 @dataclass(frozen=True)
 class Strategy:
-    """How a run ended.
-
-    Attributes
-    ----------
-    rule : Rule
-    status : str
-        One of ``STATUSES``: it has learned; is still learning; is near chance; its loss left and didn't come back; a
-        non-finite gradient stopped it.
-    final : Evaluation
-        Loss and accuracy on all examples, after the last step.
-    diverged_at : int or None
-        First step (from 1) from which the loss is above its limit, or not finite, in most steps to the end.
-    largest_norm, largest_clipped_norm : float
-        Of the global norm, before and after clipping; nan if no step had a finite one.
-    clipped_share : float
-        Share of the steps with a finite gradient in which the rule acted.
-    mean_cosine, mean_global_cosine : float
-        Between clipped and raw gradient over the steps with a finite one: the mean over the tensors, and with all of
-        them as one vector.
-    learning_rate_lost : float
-        1 − the mean part of the raw gradient's length that is left along it.
-    nonfinite_steps : int
-        Steps whose gradient was not finite.
-    first_nonfinite : (int, str) or None
-        The first of them (from 1) and the first tensor that the backward pass reaches.
-    loss, norm, clipped_norm, threshold : tuple of float
-        Of each step; nan where there is none.
-    """
+    """How a run ended."""
 
     rule: Rule
+    # one of ``STATUSES``: it has learned; is still learning; is near chance; its loss left and didn't come back; a
+    # non-finite gradient stopped it
     status: str
-    final: Evaluation
+    final: Evaluation  # loss and accuracy on all examples, after the last step
+    # first step (from 1) from which the loss is above its limit, or not finite, in most steps to the end
     diverged_at: int | None
+    # largest_norm, largest_clipped_norm: of the global norm, before and after clipping; nan if no step had a finite one
     largest_norm: float
     largest_clipped_norm: float
-    clipped_share: float
+    clipped_share: float  # share of the steps with a finite gradient in which the rule acted
+    # mean_cosine, mean_global_cosine: between clipped and raw gradient over the steps with a finite one: the mean over
+    # the tensors, and with all of them as one vector
     mean_cosine: float
     mean_global_cosine: float
-    learning_rate_lost: float
-    nonfinite_steps: int
+    learning_rate_lost: float  # 1 − the mean part of the raw gradient's length that is left along it
+    nonfinite_steps: int  # steps whose gradient was not finite
+    # the first of them (from 1) and the first tensor that the backward pass reaches
     first_nonfinite: tuple[int, str] | None
+    # loss, norm, clipped_norm, threshold: of each step; nan where there is none
     loss: tuple[float, ...]
     norm: tuple[float, ...]
     clipped_norm: tuple[float, ...]
@@ -76,19 +57,9 @@ class Strategy:
 def judge_run(
     rule: Rule, steps: Sequence[TrainingStep], final: Evaluation, *, stopped: bool, chance: float
 ) -> Strategy:
-    """Return how a run ended.
+    """Return how a run of at least one step ended, or was stopped by a gradient that is not finite.
 
-    Parameters
-    ----------
-    rule : Rule
-    steps : sequence of TrainingStep
-        At least one.
-    final : Evaluation
-        After the last step.
-    stopped : bool
-        A non-finite gradient ended the run.
-    chance : float
-        Accuracy of naming the most frequent class; nan without labels.
+    The chance is the accuracy of naming the most frequent class; nan without labels.
     """
     reports = [step.report for step in steps if math.isfinite(step.report.kept)]
     loss = tuple(step.loss for step in steps)

@@ -12,7 +12,7 @@ from gradcheck.engine.linear import Beside, Dense
 from gradcheck.engine.magnitude import Scaled
 from gradcheck.engine.network import weightless_maps
 from gradcheck.engine.number_formats import FORMATS, SCALES, Counts, counts, lost_updates, rounded, tensor_scale
-from gradcheck.engine.weight_rows import weight_rows
+from gradcheck.flow.number_formats import weight_rows
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 

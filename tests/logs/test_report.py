@@ -66,7 +66,7 @@ def check(report):
         assert as_text(report, Page(width)).strip()
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(draws=st.data())
 def test_no_numbers_break_a_report(draws, written):
     names = draws.draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
@@ -130,7 +130,7 @@ def test_a_threshold_that_means_nothing_is_refused(max_norm, written):
 
 def test_the_part_that_is_read_is_told(written, monkeypatch):
     monkeypatch.setattr("gradcheck.logs.lines.CHUNK", 2**15)
-    monkeypatch.setattr("gradcheck.logs.reading.TICK_ROWS", 1)
+    monkeypatch.setattr("gradcheck.logs.files.TICK_ROWS", 1)
     shares = []
     diagnose(written([{"step": step, "loss": 1.0} for step in range(10_000)]), tick=shares.append)
     assert shares == sorted(shares)

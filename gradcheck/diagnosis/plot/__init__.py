@@ -1,12 +1,11 @@
-"""A report as a figure: the gradient along the layers, what theory says of it, thresholds, flagged regions."""
+"""A report as a figure: the gradient along the layers with theory, thresholds and flagged regions; panels below it."""
 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from gradcheck.diagnosis.plot.numbers import draw_numbers
-from gradcheck.diagnosis.plot.trial import draw_trial
+from gradcheck.diagnosis.number_formats import scaled
 from gradcheck.diagnosis.report import LayerRecord, Report
 from gradcheck.diagnosis.shown_layers import of_several_kinds, title
 from gradcheck.render import figure
@@ -29,9 +28,9 @@ def plot(report: Report, ax: "Axes | None" = None) -> "Axes":
     if report.model is not None and report.model.training is not None:
         parts.append(figure.Part(_draw_losses, 1.8))
     if report.trial is not None:
-        parts.append(figure.Part(draw_trial, 1.8))
+        parts.append(figure.Part(_draw_trial, 1.8))
     if report.number_formats is not None:
-        parts.append(figure.Part(draw_numbers, 2.4))
+        parts.append(figure.Part(_draw_numbers, 2.4))
     return figure.draw(report, parts, ax)
 
 
@@ -145,4 +144,38 @@ def _draw_losses(ax: "Axes", report: Report) -> None:
         ax.axvline(training.sick_from_step, color=figure.RED, linestyle=":", label="ill from here on")
     ax.set(xlabel="step of training", ylabel="loss")
     figure.whole_numbers(ax, len(losses) - 1, first=0)
+    figure.explain_lines(ax)
+
+
+def _draw_trial(ax: "Axes", report: Report) -> None:
+    """Draw the losses of each rate on a log scale, and the goal below which the network has learnt."""
+    trial = report.trial
+    assert trial is not None
+    losses = [[math.log10(one) if one else None for one in run.losses] for run in trial.rates]
+    goal = [math.log10(trial.goal)] if trial.goal > 0 else []
+    height = figure.log_axis(ax, [*goal, *(one for run in losses for one in run)])
+    for index, (run, course) in enumerate(zip(trial.rates, losses, strict=True)):
+        look = figure.marked(index, len(course), label=f"rate {run.rate:g}: {run.status}")
+        ax.plot(range(1, len(course) + 1), list(map(height, course)), **look)
+    for one in goal:
+        figure.threshold(ax, height(one), f"learns below {trial.goal:.3g}")
+    ax.set(xlabel="step of the trial", ylabel="loss")
+    figure.whole_numbers(ax, max((one.steps for one in trial.rates), default=1))
+    figure.explain_lines(ax)
+
+
+def _draw_numbers(ax: "Axes", report: Report) -> None:
+    """Draw which share of each layer's gradients a cast loses, and of its updates rounding of bf16 weights."""
+    record = report.number_formats
+    assert record is not None
+    for index, one in enumerate(record.formats):
+        known = [(at, layer.gradients) for at, layer in enumerate(one.layers, start=1) if layer.gradients is not None]
+        lost = [shares.to_zero + shares.overflow for _, shares in known]
+        look = figure.marked(index, len(known), label=figure.literal(f"{one.format}, {scaled(one)}"))
+        ax.plot([at for at, _ in known], lost, **look)
+    updates = [math.nan if one.lost is None else one.lost for one in record.updates]
+    places = range(1, len(updates) + 1)
+    ax.plot(places, updates, color=figure.BLACK, linestyle=":", marker=".", label=f"bf16 updates, rate {record.lr:g}")
+    ax.set(xlabel=f"{'flow point' if report.points else report.unit}, first to last", ylabel="share of gradients lost")
+    figure.whole_numbers(ax, len(updates))
     figure.explain_lines(ax)

@@ -19,16 +19,7 @@ from gradcheck.render.style import INDENT
 
 
 def as_text(report: Report, page: Page = PLAIN_PAGE, *, all_layers: bool = False) -> str:
-    """Return the report as text.
-
-    Parameters
-    ----------
-    report : Report
-    page : Page
-        Where it will be shown.
-    all_layers : bool
-        The table shows every layer, of a deep network too.
-    """
+    """Return the report as text, as it is shown on a page; of a deep network the table has some layers, or all."""
     return printed(_parts(report, page, all_layers), page)
 
 

@@ -58,7 +58,8 @@ def _of_another_kind(report: Report) -> bool:
 
 def _heading(report: Report) -> str:
     if report.suggestions and report.suggestions[0].loss is not None:
-        return "What keeps it healthy (each tried: the same steps, from the same start)"
+        brings = "makes the loss fall" if report.verdict.status == "healthy" else "keeps it healthy"
+        return f"What {brings} (each tried: the same steps, from the same start)"
     return "What would fix it (each simulated)"
 
 

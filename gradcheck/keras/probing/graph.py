@@ -75,7 +75,6 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     ends: list[Node] = field(default_factory=list)
-    opaque: set[int] = field(default_factory=set)  # layers, by id, in parts that could not be looked into
 
     def uses(self) -> dict[int, list[Node]]:
         """Return the nodes of each measured layer, by its id, in the order of its uses."""
@@ -187,7 +186,6 @@ class _Tracer:
                     return outputs
                 except Exception:  # it wants numbers: of what is in it nothing is known
                     del self.graph.nodes[count:]
-                    self.graph.opaque |= {id(one) for one in layer._flatten_layers(include_self=False)}
             outputs = layer.compute_output_spec(*arguments, **keywords)
             self._add(layer, arguments, keywords, outputs)
             return outputs
@@ -220,15 +218,7 @@ class _Tracer:
 
 
 def graph_of(model: Any, layers: Sequence[Layer], inputs: Any) -> Graph | None:
-    """Return a model's graph; None where it can't be run on symbols, as what computes with its backend's own functions.
-
-    Parameters
-    ----------
-    model : keras.Model
-    layers : sequence of Layer
-        Those that are measured.
-    inputs : array, or a structure of them
-    """
+    """Return a model's graph; None if it can't be run on symbols, as what computes with its backend's own functions."""
     try:
         return _Tracer(model, layers).run(inputs)
     except Exception:  # whatever the user's own code doesn't do with symbols

@@ -30,28 +30,14 @@ ENDS = ("softmax", "sigmoid", "tanh", "relu")
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss.
-
-    Attributes
-    ----------
-    name : str
-    function : callable
-        The model's output ↦ a single number.
-    law : str
-        As of ``CapturedLoss``.
-    targets : array or structure, optional
-    drawn : bool
-        The targets are random numbers, as none were given.
-    ignored : int, optional
-        The label that it doesn't count.
-    """
+    """A loss."""
 
     name: str
-    function: Callable[[Any], Any]
-    law: str = ""
+    function: Callable[[Any], Any]  # the model's output ↦ a single number
+    law: str = ""  # as of ``CapturedLoss``
     targets: Any = None
-    drawn: bool = False
-    ignored: int | None = None
+    drawn: bool = False  # the targets are random numbers, as none were given
+    ignored: int | None = None  # the label that it doesn't count
 
     def captured(self, value: float, output: Any, end: str) -> CapturedLoss:
         """Return what the report needs of it, given the output as an array or a structure of arrays."""
@@ -85,21 +71,7 @@ def choose(
 ) -> Loss:
     """Return the loss that was asked for, or that the model was compiled with, or one by the output.
 
-    Parameters
-    ----------
-    loss : str, callable, list, dict or None
-        Of Keras: (targets, output) ↦ numbers.
-    model : keras.Model
-    inputs : structure of arrays
-    given : tuple
-        Targets and weights of the examples; None where they aren't given.
-    output : structure of arrays
-        What the model returns.
-    end : str
-        The function that the model ends in.
-    seed : int
-        For targets that are drawn.
-    training : bool
+    Targets and weights of the examples are None where they aren't given; `end` is the function that the model ends in.
     """
     targets, weights = given
     if loss is None and getattr(model, "compiled", False) and model.loss is not None:

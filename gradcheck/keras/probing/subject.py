@@ -10,8 +10,7 @@ import keras
 import numpy as np
 
 from gradcheck.errors import GradcheckError
-from gradcheck.keras.probing.activities import activity
-from gradcheck.keras.probing.derivatives import as_array, repeated, seeded, value_and_gradients
+from gradcheck.keras.probing.derivatives import activity, as_array, repeated, seeded, value_and_gradients
 from gradcheck.keras.probing.graph import Graph, Node, graph_of
 from gradcheck.keras.probing.layers import BIASES, Layer, layers_of, own_activation
 from gradcheck.keras.probing.losses import Loss, choose, mean_of
@@ -34,20 +33,10 @@ WITHOUT_GRAPH = (
 
 
 class KerasSubject:
-    """A model, a batch and a loss (``probing.subject.Subject``).
+    """A model that is built, a batch and a loss (``probing.subject.Subject``).
 
-    Parameters
-    ----------
-    model : keras.Model
-        Built.
-    inputs : structure of arrays
-    given : tuple
-        Targets, and weights of the examples; None where they aren't given.
-    loss : str, callable, list, dict or None
-    seed : int
-        For targets that are drawn, and for random numbers outside of Keras's own generators.
-    training : bool
-        The mode of the model.
+    Targets and weights of the examples are None where they aren't given. The seed is for targets that are drawn, and
+    for random numbers outside of Keras's own generators.
     """
 
     def __init__(

@@ -31,24 +31,15 @@ class _Inside:
 
 @dataclass
 class Taps:
-    """What is seen in one pass through some layers.
-
-    Parameters
-    ----------
-    layers : sequence of Layer
-    offsets : sequence of tensor, optional
-        What is added at each tap, in the order of the first pass: zeros, whose gradients are those at the outputs, as
-        JAX needs them. None: the tensors themselves are watched.
-    hidden : set of int
-        Layers, by their place, whose outputs have no values: they run within a loop of the backend.
-    as_arrays : bool
-        Outputs are kept as arrays, for a pass without gradient.
-    """
+    """What is seen in one pass through some layers."""
 
     layers: Sequence[Layer]
+    # What is added at each tap, in the order of the first pass: zeros, whose gradients are those at the outputs, as JAX
+    # needs them. None: the tensors themselves are watched.
     offsets: Sequence[Any] | None = None
+    # layers, by their place, whose outputs have no values: they run within a loop of the backend
     hidden: set[int] = field(default_factory=set)
-    as_arrays: bool = False
+    as_arrays: bool = False  # outputs are kept as arrays, for a pass without gradient
     seen: list[Seen] = field(default_factory=list)
 
     @contextmanager

@@ -24,7 +24,7 @@ class Cause(NamedTuple):
     """A likely cause: how it is told from others, and what to do about it."""
 
     advice: str
-    signs: tuple[str, ...] = ()  # keys of ``sign_meanings.SIGNS``; any of them speaks for it
+    signs: tuple[str, ...] = ()  # keys of ``signs.SIGNS``; any of them speaks for it
     only: bool = False  # not named without a sign
     unless: tuple[str, ...] = ()  # keys of ``SIGNS`` that speak against it
 
@@ -256,16 +256,7 @@ def advice_on(
 ) -> tuple[str, ...]:
     """Return what to try for a finding of a kind: the likeliest cause by the log's signs first.
 
-    Parameters
-    ----------
-    kind : str
-        A key of ``CAUSES``.
-    signs : iterable of str
-        Keys of ``SIGNS`` that the log shows.
-    threshold : str
-        A threshold of clipping in words.
-    before : str
-        The step at which a growth began, in words.
+    A threshold of clipping, and the step at which a growth began, are given in words.
     """
     shown = set(signs)
     fitting = (one for one in CAUSES[kind] if not shown.intersection(one.unless))

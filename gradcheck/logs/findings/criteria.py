@@ -5,7 +5,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from gradcheck.logs.findings.beside import with_norm
 from gradcheck.logs.findings.clamps import find_clamped
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
@@ -29,7 +28,7 @@ from gradcheck.logs.findings.short import (
     find_too_short,
 )  # fmt: skip
 from gradcheck.logs.findings.signed_losses import find_signed
-from gradcheck.logs.findings.signs import with_signs
+from gradcheck.logs.findings.signs import with_norm, with_signs
 from gradcheck.logs.findings.spikes import find_spikes
 from gradcheck.logs.findings.starts import find_above_start, find_at_chance, find_still_after_fall, find_swinging
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios

@@ -78,7 +78,7 @@ class Finding(NamedTuple):
     limit: float | None = None  # the limit that the kind's number is beyond; None if there is none
     details: Mapping[str, Any] = MappingProxyType({})  # what else its sentence depends on
     severity: str = ""  # empty: the usual one of its kind
-    signs: tuple[str, ...] = ()  # keys of ``sign_meanings.SIGNS`` that the log shows
+    signs: tuple[str, ...] = ()  # keys of ``signs.SIGNS`` that the log shows
 
     @property
     def weight(self) -> str:

@@ -113,51 +113,24 @@ Range = Whole | Number | Names | Switch
 
 
 class Option(NamedTuple):
-    """What an option is.
+    """What an option is."""
 
-    Attributes
-    ----------
-    help : str
-        A sentence; without a full stop where the names that it takes follow.
-    group : str
-        Its heading in the help.
-    metavar : str
-        Its value's placeholder in the help.
-    default : object
-        Its value if it isn't given; None where that depends on other options.
-    usual : str or None
-        What the help says of the latter.
-    range : Range or None
-        What it may be: called with its name and a value, it returns the value or raises the error.
-    varied : tuple of str
-        What several values are called in a comparison, and how they are typed; None if there can't be several.
-    drawn : bool
-        It is of drawn weights: given ones take its place.
-    parse : callable, optional
-        Turns the word of a command line into its value.
-    completion : callable, optional
-        The words that a beginning may become, if they aren't the names that it takes.
-    flags : tuple of str
-        Its names on the command line, if they aren't made from its own.
-    name : str
-        What it is called in Python.
-    type : type
-        Of its value; of several the first one is the command line's.
-    """
-
-    help: str
-    group: str
-    metavar: str = ""
-    default: Any = None
-    usual: str | None = None
+    help: str  # a sentence; without a full stop where the names that it takes follow
+    group: str  # its heading in the help
+    metavar: str = ""  # its value's placeholder in the help
+    default: Any = None  # its value if it isn't given; None where that depends on other options
+    usual: str | None = None  # what the help says of the latter
+    # what it may be: called with its name and a value, it returns the value or raises the error
     range: Range | None = None
+    # what several values are called in a comparison, and how they are typed; None if there can't be several
     varied: tuple[str, str] | None = None
-    drawn: bool = False
-    parse: Callable[[str, str], Any] | None = None
+    drawn: bool = False  # it is of drawn weights: given ones take its place
+    parse: Callable[[str, str], Any] | None = None  # turns the word of a command line into its value
+    # the words that a beginning may become, if they aren't the names that it takes
     completion: Callable[[str], list[str]] | None = None
-    flags: tuple[str, ...] = ()
-    name: str = ""
-    type: Any = None
+    flags: tuple[str, ...] = ()  # its names on the command line, if they aren't made from its own
+    name: str = ""  # what it is called in Python
+    type: Any = None  # of its value; of several the first one is the command line's
 
     def but(self, **changes: Any) -> Self:  # noqa: ANN401
         """Return the row of another command, where some of it is different."""
@@ -239,11 +212,7 @@ def takes(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a function take the options of a table by name: checked and completed, all of them in its signature.
 
-    Parameters
-    ----------
-    table : TypedDict type
-    elsewhere : mapping of str to str
-        Options that may be looked for here ↦ where they are.
+    Options that may be looked for here are elsewhere: an error says where.
     """
 
     def with_options(function: Callable[P, R]) -> Callable[P, R]:

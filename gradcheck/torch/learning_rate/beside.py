@@ -14,15 +14,7 @@ NUMBERS = ("best_rate", "low", "high", "critical_rate", "ceiling", "warm_up_upda
 
 
 def add_rate(report: Report, search: ModelSearch, lr: float | None) -> Report:
-    """Return the report of a probe with the learning rate that a search of the same model finds.
-
-    Parameters
-    ----------
-    report : Report
-    search : ModelSearch
-    lr : float, optional
-        A rate to judge.
-    """
+    """Return the report of a probe with the rate that a search of the same model finds, and what that says of `lr`."""
     found = search.found(doublings=DOUBLINGS if report.verdict.score >= EVEN_CHANCE else 0)
     evidence = None if found.progressed else evidence_of(report, found)
     return with_rate(report, _record(rate_report(search, found, evidence, lr)))

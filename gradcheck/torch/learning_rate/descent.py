@@ -38,18 +38,8 @@ HALF = (torch.float16, torch.bfloat16)
 class ModelDescent:
     """A model, its optimizer, and its batches, one a step.
 
-    Parameters
-    ----------
-    model : nn.Module
-    batches : Batches
-    loss : str or callable, optional
-    update : Update
-    seed : int
-        Of whatever the model draws: the same in all passes of a step.
-    clip : Rule, optional
-        What clips the gradient before each step.
-    beside : sequence of nn.Module
-        Modules of the loss, whose buffers a pass may change.
+    The seed is of whatever the model draws: the same in all passes of a step. The rule clips the gradient before each
+    step. Beside it are modules of the loss, whose buffers a pass may change.
     """
 
     def __init__(
@@ -220,11 +210,7 @@ def _shares(gradients: Sequence[Tensor | None]) -> Tensor:
 def _joined(targets: Sequence[Tensor], *, by_place: bool) -> Tensor | None:
     """Return the targets of all batches; None of numbers that have no place in common, as in sequences of any length.
 
-    Parameters
-    ----------
-    targets : sequence of Tensor
-    by_place : bool
-        The best constant answer has a number for each place of an example's target, else one for all.
+    By place the best constant answer has a number for each place of an example's target, else one for all.
     """
     if not by_place:
         whole = not any(one.is_floating_point() for one in targets)

@@ -58,29 +58,14 @@ BEGINNING = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSearch:
-    """Whose rate is searched, and how: all checked.
+    """Whose rate is searched, and how: all checked."""
 
-    Attributes
-    ----------
-    model : nn.Module
-        As it is written, where it is compiled.
-    batches : Batches
-    loss : str or callable, optional
-    optimizer : torch.optim.Optimizer
-    updates : int or None
-        None for as many as a pass of the model costs little enough for.
-    train : bool
-        The model's mode.
-    clip : Rule, optional
-    seed : int
-    """
-
-    model: nn.Module
+    model: nn.Module  # as it is written, where it is compiled
     batches: Batches
     loss: str | LossFunction | None
     optimizer: torch.optim.Optimizer
-    updates: int | None
-    train: bool
+    updates: int | None  # None for as many as a pass of the model costs little enough for
+    train: bool  # the model's mode
     clip: Rule | None
     seed: int
 
@@ -211,27 +196,13 @@ def _counted(tick: Callable[[float], None] | None) -> Callable[[], None] | None:
 
 
 class Found(NamedTuple):
-    """What a search has found.
-
-    Attributes
-    ----------
-    draw : Draw
-    loss : str
-        The name of the loss.
-    constant : float
-        The loss of the best answer that is the same for all examples; nan where it isn't known.
-    updates : int
-        Of each run.
-    rule : RateRule
-        Of the optimizer, for runs of so many.
-    remarks : tuple of Reason
-    """
+    """What a search has found."""
 
     draw: Draw
-    loss: str
-    constant: float
-    updates: int
-    rule: RateRule
+    loss: str  # the name of the loss
+    constant: float  # the loss of the best answer that is the same for all examples; nan where it isn't known
+    updates: int  # of each run
+    rule: RateRule  # of the optimizer, for runs of so many
     remarks: tuple[Reason, ...]
 
     @property

@@ -19,13 +19,6 @@ class Rates:
     ----------
     optimizer : torch.optim.Optimizer
 
-    Attributes
-    ----------
-    usual : tuple of float
-        As the optimizer was given: where a scheduler has set them already, those that it began with.
-    first : float
-        What is called the rate: the first that isn't zero.
-
     Raises
     ------
     GradcheckError
@@ -40,8 +33,9 @@ class Rates:
         given = [group.get("initial_lr", group.get("lr")) for group in self._groups]
         if any(not isinstance(one, int | float | Tensor) for one in given):
             raise OptionError("optimizer", f"{kind} sets its own rate: give it one by lr=…")
+        # as the optimizer was given: where a scheduler has set them already, those that it began with
         self.usual = tuple(map(float, given))
-        self.first = next((one for one in self.usual if one), 0.0)
+        self.first = next((one for one in self.usual if one), 0.0)  # what is called the rate: the first that isn't zero
         if not self.first > 0 or not all(map(math.isfinite, self.usual)):
             raise OptionError(
                 "optimizer", f"{kind} has the rate {self.usual[0]:g}: give it one above 0, whatever it is"

@@ -19,44 +19,22 @@ from gradcheck.torch.probing.state import seed_all, untouched
 
 
 class Trained(NamedTuple):
-    """What was seen of one model.
+    """What was seen of one model."""
 
-    Attributes
-    ----------
-    passes : list of dict
-        Before the first step and after each, name of a layer ↦ what was seen of it.
-    output : str
-        The layer whose output is the model's.
-    losses : list of float
-        Of the watched batch, as often.
-    shapes : tuple
-        Of the model's parameters.
-    """
-
-    passes: list[dict[str, Seen]]
-    output: str
-    losses: list[float]
-    shapes: tuple[tuple[int, ...], ...] = ()
+    passes: list[dict[str, Seen]]  # before the first step and after each, name of a layer ↦ what was seen of it
+    output: str  # the layer whose output is the model's
+    losses: list[float]  # of the watched batch, as often
+    shapes: tuple[tuple[int, ...], ...] = ()  # of the model's parameters
 
 
 @dataclass(frozen=True)
 class Training:
-    """How every model is trained, whatever its size.
+    """How every model is trained, whatever its size."""
 
-    Attributes
-    ----------
-    batches : Batches
-        The first is what is watched.
-    loss : str or callable, optional
-    steps : int
-    mode : str
-        ``train`` or ``eval``.
-    """
-
-    batches: Batches
+    batches: Batches  # the first is what is watched
     loss: str | LossFunction | None
     steps: int
-    mode: str
+    mode: str  # ``train`` or ``eval``
 
     def run(self, model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> Trained:
         """Train a model and return what was seen of it before the first step and after each; it is put back then.

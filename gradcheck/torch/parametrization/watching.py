@@ -48,17 +48,12 @@ class Watch:
     ----------
     model : nn.Module
         As it is at initialisation.
-
-    Attributes
-    ----------
-    passes : list of dict
-        For each pass, name of a layer ↦ what it returned; in the order in which they ended.
-    output : str
-        The layer whose output is the model's.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model, self.output = model, ""
+        self.model = model
+        self.output = ""  # the layer whose output is the model's
+        # for each pass, name of a layer ↦ what it returned; in the order in which they ended
         self.passes: list[dict[str, Seen]] = []
         self._first: dict[str, list[Tensor]] = {}  # outputs at initialisation, of each call
         self._weights = {one.module: _trained(one.module) for one in candidates(model)}

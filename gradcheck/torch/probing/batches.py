@@ -58,12 +58,7 @@ def _cloned(value: Any) -> Any:  # noqa: ANN401
 
 
 class Batches:
-    """The batches of a probe: one, or what a function returns; those that were drawn are kept while they fit.
-
-    Parameters
-    ----------
-    given : tensor, tuple, mapping or callable
-    """
+    """The batches of a probe: one, or what a function returns; those that were drawn are kept while they fit."""
 
     #: Bytes of drawn batches that are kept beside the first.
     ROOM = 2**30

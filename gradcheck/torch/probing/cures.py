@@ -96,22 +96,13 @@ def cures(
 ) -> tuple[SuggestionRecord, ...]:
     """Return the changes after which a model is healthy, in their order; none for one that is and trains.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Isn't changed; one that can't be copied has none.
-    judgement : Judgement
-        Of the model as it is.
-    judged : callable
-        Model ↦ its judgement by the same batch and loss.
-    seed : int
-        Of the weights that are drawn.
+    The model isn't changed; one that can't be copied has none. The changed ones are judged by the same batch and loss.
     """
     if not may_be_cured(judgement):
         return ()
     before = _chance_with_sgd(judgement)
     healed = [
-        (change, _record(change, one))
+        (change, recorded(change.changes, change.code, one))
         for change in _candidates(model, judgement)
         if (one := _tried(model, change, judged, seed)) is not None
         and one.diagnosis.verdict.status == "healthy"
@@ -177,11 +168,12 @@ def _after(model: nn.Module, found: ModelPass) -> str:
     return next((name for name in names[start:] if isinstance(model.get_submodule(name), SATURATING)), "")
 
 
-def _record(change: Change, judgement: Judgement) -> SuggestionRecord:
+def recorded(changes: dict[str, Any], code: str, judgement: Judgement) -> SuggestionRecord:
+    """Return changes, their code, and what they make of a model."""
     verdict, summary = judgement.diagnosis.verdict, judgement.summary
     return SuggestionRecord(
-        changes=Frozen(change.changes),
-        command=change.code,
+        changes=Frozen(changes),
+        command=code,
         status=verdict.status,
         score=verdict.score,
         gradient_span=number(summary.gradient_span),

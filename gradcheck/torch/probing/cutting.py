@@ -75,11 +75,6 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         """Yield every cut whose values some tensors were made of."""
         yield from {cut.function: cut for one in values if (cut := self._cuts.get(id(one)))}.values()
 
-    @property
-    def choices(self) -> list[Cut]:
-        """Those by functions without a derivative."""
-        return [cut for cut in set(self._cuts.values()) if cut.kind == "choice"]
-
 
 def _drops_all(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:  # noqa: ANN401
     """Whether a function is a dropout in training whose share is 1."""

@@ -9,23 +9,28 @@ from gradcheck.probing.evidence import AtLoss
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.torch.graph import TRANSPARENT, Node
 from gradcheck.torch.layers import main_tensor
-from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, Loss
 from gradcheck.torch.probing.terms import find_terms
+
+#: Outputs of a usual size have at most this root mean square.
+USUAL_SIZE = 10.0
 
 #: PyTorch's number for a loss that is the mean of its examples'.
 MEAN = 1
 
 
 def look_at(
-    chosen: Loss, output: object, targets: object, value: Tensor | None, record: Recording, end: Node
+    chosen: Loss, output: object, targets: object, value: Tensor | None, record: Recording, end: Call
 ) -> AtLoss:
-    """Return what is between the output, whose read-out is given by its node, and the loss; nothing without a loss."""
+    """Return what is between the output, whose read-out's last use is given, and the loss; nothing without a loss."""
     if value is None:
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
-    if first.labels and not first.of_batch and not _comes_from(value.grad_fn, end):  # the right one of pairs is first
-        first = first._replace(of_batch=first.constant_answer, labels=0)
+    if first.labels and not _comes_from(value.grad_fn, end.node):
+        first = first._replace(pair_width=_pair_width(first, end))
+        if not first.of_batch:  # the right one of pairs is first
+            first = first._replace(of_batch=first.constant_answer, labels=0)
     if value.grad_fn is None:
         return AtLoss(first)
     tensor = main_tensor(output)
@@ -38,6 +43,7 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     while node is not None and node.name().startswith(TRANSPARENT):
         node = node.next_functions[0][0]
     classes, aim = _classes(node), _aim(node, targets)
+    compared = _aim_of_distance(node, targets) if aim is None else aim
     tensor = main_tensor(output)
     if not classes and chosen.name == "cross-entropy" and tensor is not None:  # of targets that are probabilities
         classes = int(tensor.shape[-1])
@@ -45,7 +51,7 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     of_batch, labels = answer, 0
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
-    return FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(aim))
+    return FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
 
 
 def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:
@@ -60,7 +66,16 @@ def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:
     return None if aim is None else ("mean-square", aim)
 
 
-def _comes_from(node: Node, end: Node) -> bool:
+def _pair_width(first: FirstLoss, end: Call) -> int:
+    """Return how many numbers the read-out gives for each example, where distances between such explain the loss.
+
+    Of two outputs that have nothing in common the squared distance is twice their squared size.
+    """
+    width, rms = math.prod(end.output.shape[1:]), 10**end.log10_rms if end.log10_rms < 2 else math.inf
+    return width if rms <= USUAL_SIZE and first.value <= 2 * width * rms**2 else 0
+
+
+def _comes_from(node: Node, end: Node | None) -> bool:
     """Whether a cross-entropy's logits are what the read-out gave, but for their shape and size."""
     while node is not None and node is not end:
         following = [one for one, _ in node.next_functions if one is not None]
@@ -97,13 +112,36 @@ def _aim(node: Node | None, targets: object) -> Tensor | None:
     if node is None:
         return None
     if node.name().startswith("MseLoss") and node._saved_reduction == MEAN:
-        constant = [following is None for following, _ in node.next_functions]
-        return node._saved_target if constant[-1] else node._saved_self if constant[0] else None
+        return _constant_of(node)
     for wanted in ("MeanBackward", "PowBackward"):
         if node is None or not node.name().startswith(wanted):
             return None
         square = node
         node = node.next_functions[0][0]
-    error = node is not None and node.name().startswith("SubBackward") and square._saved_exponent == 2
+    return targets if square._saved_exponent == 2 and _is_error(node, targets) else None
+
+
+def _aim_of_distance(node: Node | None, targets: object) -> Tensor | None:
+    """Return the targets of a mean or a sum of distances (L1, smooth L1, Huber): these have another best constant."""
+    if node is not None and node.name().startswith(("SmoothL1Loss", "HuberLoss")):
+        return _constant_of(node)
+    for wanted in (("Mean", "Sum"), "Abs"):
+        if node is None or not node.name().startswith(wanted):
+            return None
+        node = node.next_functions[0][0]
+    return targets if isinstance(targets, Tensor) and _is_error(node, targets) else None
+
+
+def _constant_of(node: Node) -> Tensor | None:
+    """Return the one of the two that a loss compares which no graph made."""
+    constant = [following is None for following, _ in node.next_functions]
+    aim: Tensor | None = node._saved_target if constant[-1] else node._saved_self if constant[0] else None
+    return aim
+
+
+def _is_error(node: Node | None, targets: object) -> bool:
+    """Whether a node is the difference of what a graph made and of given numbers, as the targets are."""
+    if node is None or not node.name().startswith("SubBackward"):
+        return False
     given = isinstance(targets, Tensor) and targets.is_floating_point()
-    return targets if error and given and None in [one for one, _ in node.next_functions] else None
+    return given and None in [one for one, _ in node.next_functions]

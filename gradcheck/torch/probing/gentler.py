@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from gradcheck.base.record import Frozen, number
+from gradcheck.base.record import number
 from gradcheck.diagnosis.report import SuggestionRecord
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.probing.course import follow
+from gradcheck.torch.probing.cures import recorded
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.state import untouched
@@ -52,20 +54,10 @@ def keep_healthy(
 ) -> tuple[SuggestionRecord, ...]:
     """Return the other steps that end healthy and lower, the lowest loss first; none where those taken do.
 
-    Parameters
-    ----------
-    model : nn.Module
-        As it was before the first step; is left so.
-    steps, history
-        Those that were taken, and what they showed.
-    run : callable
-        Number of a batch ↦ what a pass of it finds; the same batch for the same number.
-    glance : callable
-        The same for passes of which only loss and gradients matter.
-    tick : callable, optional
-        Called with the share of the work that has been done.
+    The model is as it was before the first step, and is left so. The same batch is run for the same number; a glance is
+    enough for passes of which only loss and gradients matter.
     """
-    if history.statuses[0] != "healthy" or history.statuses[-1] == "healthy":
+    if history.statuses[0] != "healthy" or (history.statuses[-1] == "healthy" and not history.has_risen):
         return ()
     slow = history.statuses[-1] == "not-learning" and history.pace < SLOW
 
@@ -133,13 +125,4 @@ def _at_rate(steps: Steps, factor: float) -> Way:
 
 
 def _record(way: Way, judgement: Judgement, tried: History) -> SuggestionRecord:
-    verdict, summary = judgement.diagnosis.verdict, judgement.summary
-    return SuggestionRecord(
-        changes=Frozen(way.changes),
-        command=way.code,
-        status=tried.statuses[-1],
-        score=verdict.score,
-        gradient_span=number(summary.gradient_span),
-        effective_rank_last=number(summary.effective_rank_last),
-        loss=number(tried.again),
-    )
+    return replace(recorded(way.changes, way.code, judgement), status=tried.statuses[-1], loss=number(tried.again))

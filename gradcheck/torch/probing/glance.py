@@ -16,12 +16,7 @@ from gradcheck.torch.probing.state import seed_all
 def glance(again: Again, first: Judgement) -> Judgement | None:
     """Return the first judgement with another pass's loss and gradients; None where one of these isn't finite.
 
-    Parameters
-    ----------
-    again : Again
-        The model as it is after some steps, and what goes through it.
-    first : Judgement
-        Before the first step: healthy, as that of this pass is taken to be.
+    The model was healthy before the first step, as it is taken to be after some.
     """
     seed_all(again.seed)
     batch, _ = again.batch.copied(with_gradient=False)

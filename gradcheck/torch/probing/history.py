@@ -5,7 +5,7 @@ best: the losses of a policy gradient, of a likelihood or of a critic are as oft
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 from statistics import median
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
 from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.probing.progress import rises, still_guesses
 from gradcheck.probing.sickest import sickest_layer
 from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.judgement import Judgement
@@ -62,6 +63,7 @@ class Point(NamedTuple):
     weights: float  # norm of all that is trained
     spread: float  # of the outputs over the examples
     status: Status
+    guessing: float = math.nan  # what the best answer costs that is the same for all examples
     acquitted: str = ""  # why it is healthy all the same: the code of a cause
 
     def explodes(self, first: "Point") -> bool:
@@ -72,47 +74,24 @@ class Point(NamedTuple):
 
 
 class History:
-    """The course of training, by one point for each pass.
+    """The course of training, by one point for each pass, of one batch for all steps or of several."""
 
-    Parameters
-    ----------
-    model : nn.Module
-    one_batch : bool
-        The same for each step.
-
-    Attributes
-    ----------
-    first : Judgement
-        Before the first step.
-    last : FirstLoss
-        That of the last batch, after all steps so far.
-    points : list of Point
-        Before each step, and after the last one.
-    sick_from : int or None
-        The first of the steps after which the model is ill to the end.
-    sick_layer : str or None
-        Where it showed first.
-    again : float
-        Loss of the first batch after the last step, with the same random numbers; nan if that wasn't measured.
-    pace : float
-        Share of their norm by which the parameters have moved in a step at the full rate, on average.
-    found : list of Cause
-        What the course as a whole shows.
-    """
-
-    first: Judgement
-    last: FirstLoss
+    first: Judgement  # before the first step
+    last: FirstLoss  # that of the last batch, after all steps so far
 
     def __init__(self, model: nn.Module, one_batch: bool) -> None:
         self._trained = [one for one in all_parameters(model) if one.requires_grad]
         self._start: Sequence[Tensor] = ()
         self.one_batch = one_batch
-        self.points: list[Point] = []
-        self.sick_from: int | None = None
-        self.sick_layer: str | None = None
+        self.points: list[Point] = []  # before each step, and after the last one
+        self.sick_from: int | None = None  # the first of the steps after which the model is ill to the end
+        self.sick_layer: str | None = None  # where it showed first
+        # loss of the first batch after the last step, with the same random numbers; nan if that wasn't measured
         self.again = math.nan
+        # share of their norm by which the parameters have moved in a step at the full rate, on average
         self.pace = math.nan
-        self.found: list[Cause] = []
+        self.found: list[Cause] = []  # what the course as a whole shows
+        self.has_risen = False  # it looks healthy, and its loss has risen over the steps
         self._loud: set[int] = set()  # points whose verdict is the loss's alone
 
     @property
@@ -141,7 +120,9 @@ class History:
         if self._start:  # without steps nobody asks how they grow
             gradient = math.ldexp(_norm(one for one in found.gradients.values() if one is not None), -found.shift)
             weights = _norm(self._trained)
-        point = Point(found.flow.output.loss, gradient, weights, found.values.spread, status)
+        point = Point(
+            found.flow.output.loss, gradient, weights, found.values.spread, status, found.at_loss.first.guessing
+        )
         never_negative = found.values.never_negative
         if not self.points:
             self.first = judgement
@@ -204,6 +185,18 @@ class History:
             self.points[-1] = self.points[-1]._replace(status="not-learning")
             self.sick_from = self.steps
             self.found.append(stuck)
+        elif self.points[-1].status == "healthy":
+            self.found += self._remarks(again, steps)
+
+    def _remarks(self, again: ModelPass, steps: Steps) -> Iterator[Cause]:
+        """Yield what is worth knowing of a course at whose end the model looks healthy."""
+        if again.values.never_negative and rises(self.losses, self.again, one_batch=self.one_batch):
+            self.has_risen = True
+            yield Cause("loss-risen", None, self.again, self.losses[0])
+            return
+        guessed = still_guesses(self.losses, [point.guessing for point in self.points])
+        if guessed is not None and self.steps - steps.warmup >= ENOUGH:
+            yield Cause("hardly-learnt", None, *guessed, {"steps": self.steps})
 
     def _take_back(self) -> None:
         """Take back what the losses of harder batches than the first one said."""
@@ -227,9 +220,7 @@ class History:
             return Cause("barely-moved", None, self.pace, UNMOVED)
         if again.values.spread < ALIKE * first.spread and not self._has_fallen(again) and self._is_flat():
             return Cause("outputs-alike", None, again.values.spread / first.spread, ALIKE)
-        if (
-            not again.values.never_negative
-        ):  # what the loss is worth isn't known: a policy gradient's is 0 while it learns
+        if not again.values.never_negative:  # nobody knows what such a loss is worth: a policy gradient's may stay at 0
             return None
         if abs(first.loss - self.again) < STILL * abs(first.loss):
             return Cause("loss-still", None, first.loss - self.again, STILL)

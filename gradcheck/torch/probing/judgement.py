@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from gradcheck.probing import verdict
+from gradcheck.probing import judgement
 from gradcheck.torch.probing.passing import ModelPass
 
-Judgement: TypeAlias = verdict.Judgement[ModelPass]
+Judgement: TypeAlias = judgement.Judgement[ModelPass]

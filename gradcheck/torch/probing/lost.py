@@ -12,6 +12,7 @@ from gradcheck.errors import printable
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.probing.evidence import Trained
 from gradcheck.probing.limits import COPY
+from gradcheck.probing.measuring import heard_layers
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
@@ -58,20 +59,10 @@ def find_lost(
 ) -> tuple[str, ...]:
     """Return the modules that no gradient reaches although the loss depends on their values.
 
-    Not those that lead to an output of the model that the loss ignores, as a head does that is trained by another
-    loss; nor copies of layers that are trained, as a target network is. Of scales and biases alone nothing is said.
-
-    Parameters
-    ----------
-    candidates : dict
-        Modules without gradient, with their parameters.
-    gradients : mapping
-    output : object
-        What the model returned.
-    marked : collection of str
-        Modules whose values reach the loss by operations of PyTorch alone.
-    loss_depends : callable
-        Weights ↦ whether the loss changes when they are moved: there are other ways, such as NumPy.
+    Not those that lead to an output of the model that the loss ignores, as a head does that is trained by another loss;
+    nor copies of layers that are trained, as a target network is. Of scales and biases alone nothing is said. The
+    values of those that are marked reach the loss by operations of PyTorch alone; of the others the loss is asked
+    whether it changes as they are moved, for there are other ways, such as NumPy.
     """
     apart = without_led_to(candidates, gradients, output)
     others = {name: _matrices(own) for name, own in apart.items() if name not in marked and _matrices(own)}
@@ -156,9 +147,5 @@ def without_gradient(model: nn.Module, norms: Norms) -> tuple[tuple[str, ...], t
 
 def without_idle(layers: list[Layer], flows: list[LayerFlow]) -> tuple[list[Layer], list[LayerFlow]]:
     """Return the layers but frozen ones that no gradient reaches, where none that is trained goes without."""
-    idle = [flow.log10_gradient_rms == -math.inf for flow in flows]
-    frozen = [not any(one.requires_grad for one in layer.parameters.values()) for layer in layers]
-    if all(idle) or any(zero and not still for zero, still in zip(idle, frozen, strict=True)):
-        return layers, flows
-    kept = [place for place, zero in enumerate(idle) if not zero]
+    kept = heard_layers(flows, [not any(one.requires_grad for one in layer.parameters.values()) for layer in layers])
     return [layers[one] for one in kept], [flows[one] for one in kept]

@@ -1,7 +1,6 @@
 """Examples that a model mixes up: a pass shows what makes it likely, and it is said where further ones confirm it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import Graph
 from gradcheck.torch.layers import main_tensor
-from gradcheck.torch.modules import all_modules
+from gradcheck.torch.modules import all_modules, in_eval_mode
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.sequence_faults import find_swapped_axes
@@ -77,7 +76,7 @@ def confirmed(suspected: tuple[Cause, ...], influence: Influence) -> Iterator[Ca
 def influence_of(model: nn.Module, batch: Batch) -> Influence:
     """Pass a batch without dropout and batch statistics, twice as it is, and twice with another example changed."""
     examples, found = batch.examples, list[tuple[bool, int]]()
-    with torch.no_grad(), _in_eval_mode(model):
+    with torch.no_grad(), in_eval_mode(all_modules(model)):  # without what is drawn, and batch statistics
         before = _outputs(model, batch)
         if ((_outputs(model, batch) - before).abs() > CHANGED * before.abs().max()).any():  # by chance, not by example
             return Influence(own=True, others=0, alike=False)
@@ -113,16 +112,3 @@ def _changed(batch: Batch, place: int) -> Batch:
             return batch._replace(arguments=arguments)
     name = next(name for name, one in batch.keywords.items() if isinstance(one, Tensor) and one.dim())
     return batch._replace(keywords={**batch.keywords, name: replaced(batch.keywords[name])})
-
-
-@contextmanager
-def _in_eval_mode(model: nn.Module) -> Iterator[None]:
-    """Leave out what is drawn, and batch statistics, which every example has a part in."""
-    modes = [(one, one.training) for one in all_modules(model)]
-    try:
-        for one, _ in modes:
-            one.training = False
-        yield
-    finally:
-        for one, training in modes:
-            one.training = training

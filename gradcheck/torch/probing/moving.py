@@ -13,13 +13,20 @@ MOVED = 1e-3
 @contextmanager
 def moved(weights: Sequence[Tensor]) -> Iterator[None]:
     """Move weights a little as long as the context lasts."""
-    kept = [one.detach().clone() for one in weights]
-    try:
+    with kept(weights):
         with torch.no_grad():
             for one in weights:
                 one.mul_(1 + MOVED * torch.randn_like(one))
         yield
+
+
+@contextmanager
+def kept(weights: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+    """Give copies of weights; put these back from them in the end."""
+    copies = [one.detach().clone() for one in weights]
+    try:
+        yield copies
     finally:
         with torch.no_grad():
-            for one, before in zip(weights, kept, strict=True):
+            for one, before in zip(weights, copies, strict=True):
                 one.copy_(before)

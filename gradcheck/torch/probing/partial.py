@@ -12,6 +12,7 @@ from torch import Tensor
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.moving import kept
 
 #: All but one of so many uses of a layer have a graph and get no gradient where a state is cut off at each step. Slots
 #: are detached before the last of three steps by design (Chang, Griffiths & Levine 2022), longer sequences in parts.
@@ -63,16 +64,8 @@ def uses_unheard(record: Recording) -> str:
 def find_partial(why: str, gradients: Gradients, loss: Callable[[], Tensor], value: float, shift: int) -> Cause | None:
     """Return that a gradient is not the loss's, if weights that are moved along it change that otherwise.
 
-    Parameters
-    ----------
-    why : str
-        A layer some of whose uses get no gradient; empty where a derivative is taken without a graph.
-    gradients : mapping
-        Those of some weights, of 2**shift times the loss.
-    loss : callable
-        Returns the model's loss, the same each time.
-    value : float
-        The loss that belongs to the gradient.
+    The gradients are of some weights, and of 2**shift times the loss, which is the same each time. The reason is a
+    layer some of whose uses get no gradient; it is empty where a derivative is taken without a graph.
     """
     arrived = ((one, found) for one, found in gradients.items() if found is not None)
     pairs = [(one, found.to_dense() if found.is_sparse else found) for one, found in arrived]
@@ -96,16 +89,11 @@ def _told(why: str, wide: float, narrow: float, expected: float, value: float) -
 
 def _slope(weights: Sequence[Tensor], along: Sequence[Tensor], step: float, loss: Callable[[], Tensor]) -> float:
     """Return the loss's slope along a direction, by central differences; the weights are put back to the last bit."""
-    kept = [one.detach().clone() for one in weights]
     found = []
-    try:
+    with kept(weights) as copies:
         for by in (step, -step):
             with torch.no_grad():
-                for one, before, direction in zip(weights, kept, along, strict=True):
+                for one, before, direction in zip(weights, copies, along, strict=True):
                     one.copy_(before + by * direction)
             found.append(float(loss().detach()))
-    finally:
-        with torch.no_grad():
-            for one, before in zip(weights, kept, strict=True):
-                one.copy_(before)
     return (found[0] - found[1]) / (2 * step)

@@ -172,7 +172,7 @@ def _measure(
     values = values_of(chosen.name, output, value)
     of_loss = () if record.brief else find_faults(model, result, route, graph, batch, values)
     mixed = () if record.brief or value is None else suspect_mixing(record, graph, output, targets, batch.examples)
-    at_loss = look_at(chosen, output, targets, value, record, route.end.node)
+    at_loss = look_at(chosen, output, targets, value, record, route.end)
     saturated = find_saturated(value, route.end.node)
     gradients, closed, shift = Gradients(), None, 0
     looks = look_forward(record, graph, route, root, leaves, batch.examples)

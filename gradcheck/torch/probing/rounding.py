@@ -31,13 +31,7 @@ def find_tiny(layers: Sequence[Layer], flow: ModelFlow) -> list[Layer]:
 def find_rounding(tiny: Sequence[Layer], gradients: Gradients, loss: Callable[[], Tensor]) -> tuple[str, ...]:
     """Return those of some layers whose gradient turns when their weights are moved a little.
 
-    Parameters
-    ----------
-    tiny : sequence of Layer
-    gradients : mapping
-        The model's, of any multiple of the loss.
-    loss : callable
-        Returns the model's loss, the same each time.
+    The gradients are the model's, of any multiple of the loss, which is the same each time.
     """
     as_it_is = _joined(tiny, [gradients[one] for layer in tiny for one in _trained(layer)])
     with moved([one for layer in tiny for one in layer.matrices]):

@@ -17,7 +17,11 @@ STEPS = 3
 
 
 def judge_states(record: Recording, layers: Mapping[str, int]) -> ModelParts:
-    """Return which recurrences get a state without a graph at each step, or none, given layers' numbers by name."""
+    """Return which recurrences get a state without a graph at each step, or none, given layers' numbers by name.
+
+    Where the loss hears of most steps each is trained by itself, which may be meant: backpropagation through time that
+    is truncated to one step. Where it hears of the last one alone, what the others kept is never learnt.
+    """
     causes = []
     for layer in record.layers():
         calls = record.of(layer)
@@ -25,8 +29,9 @@ def judge_states(record: Recording, layers: Mapping[str, int]) -> ModelParts:
             code = "state-detached" if _is_cut_throughout(calls) else "state-not-passed"
             if code == "state-detached" or (all(map(_starts_anew, calls)) and not _passes_by_input(calls)):
                 place = (layers[layer.name],) * 2 if layer.name in layers else None
-                causes.append(Cause(code, place, len(calls), details={"name": layer.name}))
-    lost = any(one.code == "state-detached" for one in causes)  # each call may be meant to stand alone
+                heard = sum(call.heard for call in calls) > len(calls) / 2
+                causes.append(Cause(code, place, len(calls), details={"name": layer.name, "heard": heard}))
+    lost = any(one.code == "state-detached" and not one.details["heard"] for one in causes)
     return ModelParts("vanishing" if lost else None, tuple(causes))
 
 

@@ -20,17 +20,9 @@ NO_LAYER = ("loss-cut", "nothing-trained")
 
 
 def find_untrained(model: nn.Module, gradients: Gradients, result: ForwardResult, end: Node) -> Cause | None:
-    """Return why no parameter gets a gradient, if none does.
+    """Return why no parameter gets a gradient, if none does; a loss that isn't finite is another story.
 
-    Parameters
-    ----------
-    model : nn.Module
-    gradients : mapping
-        Empty where the loss has no graph.
-    result : ForwardResult
-        One whose loss isn't finite is another story.
-    end : node
-        Of the read-out; None where it has none.
+    Without a graph of the loss there are no gradients, and of a read-out that has none no node.
     """
     loss, output, targets, value = result
     if value is None:

@@ -21,36 +21,18 @@ TOO_MANY = 10
 
 @dataclass(eq=False)
 class Ending:
-    """What a recorder leaves to be closed, however it ends: by ``close()``, unreferenced, or with the program.
-
-    Attributes
-    ----------
-    log : GrowingLog
-    parameters : list of Parameter
-        All that the model has.
-    hook : RemovableHandle, optional
-    sample : Sample, optional
-        That of a step which hasn't ended.
-    leftovers : Leftovers, optional
-    outputs : Outputs, optional
-        Its hooks, which stay where the next step is sampled, too: ``torch.compile`` compiles anew for each new one.
-    steps : int
-        How often ``recorder.step`` was called.
-    updates : Counter
-        How many steps each optimizer of the model took, by its id.
-    failed : bool
-        The ``with`` block ends with an exception.
-    """
+    """What a recorder leaves to be closed, however it ends: by ``close()``, unreferenced, or with the program."""
 
     log: GrowingLog
-    parameters: list[nn.Parameter]
+    parameters: list[nn.Parameter]  # all that the model has
     hook: RemovableHandle | None = None
-    sample: Sample | None = None
+    sample: Sample | None = None  # that of a step which hasn't ended
     leftovers: Leftovers | None = None
+    # its hooks, which stay where the next step is sampled, too: ``torch.compile`` compiles anew for each new one
     outputs: Outputs | None = None
-    steps: int = 0
-    updates: Counter[int] = field(default_factory=Counter)
-    failed: bool = False
+    steps: int = 0  # how often ``recorder.step`` was called
+    updates: Counter[int] = field(default_factory=Counter)  # how many steps each optimizer of the model took, by its id
+    failed: bool = False  # the ``with`` block ends with an exception
     process: int = field(default_factory=os.getpid)
 
     def watched(self, parameters: list[nn.Parameter]) -> Leftovers:

@@ -12,13 +12,9 @@ from gradcheck.torch.recording.scalars import Single
 class Leftovers:
     """Watches a few parameters for the first gradient of a step, and keeps what was there before it.
 
-    A hook on a leaf is called with a new gradient before that is added. Of several backward passes in a step, as in
-    accumulation, only the first counts.
-
-    Parameters
-    ----------
-    parameters : sequence of Parameter
-        Of all that are trained the first, the middle one and the last are watched: not all get a gradient.
+    Of all that are trained these are the first, the middle one and the last: not all get a gradient. A hook on a leaf
+    is called with a new gradient before that is added. Of several backward passes in a step, as in accumulation, only
+    the first counts.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:

@@ -99,12 +99,7 @@ class Outputs:
 
 
 class Unseen:
-    """Says once that layers ran whose outputs no hook could see.
-
-    Parameters
-    ----------
-    model : Module
-    """
+    """Says once that layers ran whose outputs no hook could see."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model, self._told, self._in_a_row = model, False, 0

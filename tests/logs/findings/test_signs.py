@@ -5,7 +5,7 @@ import pytest
 
 from gradcheck.logs.findings.causes import CAUSES, MOST, advice_on
 from gradcheck.logs.findings.finding import FINDING_KINDS
-from gradcheck.logs.findings.sign_meanings import SIGNS
+from gradcheck.logs.findings.signs import SIGNS
 
 
 def exploding(**columns):

@@ -1,5 +1,7 @@
 """A healthy gradient isn't all: outputs that hardly differ, and a loss that starts far off."""
 
+from itertools import pairwise
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -88,6 +90,49 @@ def test_logits_that_are_divided_by_too_little_explode(factor):
     assert "starts-far" in codes(report)
 
 
+class Prototypes(nn.Module):
+    """Squared distances to the mean of each class's examples."""
+
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding = embedding
+
+    def forward(self, shown, asked):
+        means = self.embedding(shown).unflatten(0, (-1, 5)).mean(0)
+        return -(self.embedding(asked)[:, None] - means).square().sum(-1)
+
+
+def episode():
+    """Ten examples of each of five classes, half of them to be told."""
+    centres = 0.1 * torch.randn(5, 64)
+    return tuple(centres.repeat(5, 1) + torch.randn(25, 64) for _ in range(2)), torch.arange(25) % 5
+
+
+@pytest.mark.parametrize("last", [nn.BatchNorm1d(4096), nn.LayerNorm(4096)])
+def test_distances_that_are_large_as_they_have_many_numbers_are_tried(last, said):
+    report = probe(Prototypes(nn.Sequential(nn.Linear(64, 4096), last)), episode())
+    assert report.model.loss.first > 100 * report.model.loss.constant_answer
+    assert (report.verdict.status, codes(report)[0]) == ("healthy", "readout-large")
+    assert report.model.trial.learns
+    assert "outputs of 4,096 numbers each" in said(report)
+
+
+def test_distances_of_large_outputs_explode_untried():
+    embedding = nn.Linear(64, 256)
+    nn.init.normal_(embedding.weight, 0, 10.0)
+    report = probe(Prototypes(nn.Sequential(nn.Linear(64, 64), nn.ReLU(), embedding)), episode())
+    assert (report.verdict.status, codes(report)[0], report.model.trial) == ("exploding", "starts-far", None)
+
+
+@pytest.mark.parametrize("widths", [(20, 128, 128, 10), (20, 512, 512, 10), (20, 2048, 10)])
+def test_weights_of_deviation_1_are_untried_though_a_batch_can_be_learnt_by_heart(widths):
+    layers = [part for pair in pairwise(widths) for part in (nn.Linear(*pair), nn.ReLU())][:-1]
+    for layer in layers[::2]:
+        nn.init.normal_(layer.weight, 0, 1.0 if len(widths) > 3 else 3.0)
+    report = probe(nn.Sequential(*layers), classes())
+    assert (report.verdict.status, report.model.trial) == ("exploding", None)
+
+
 def test_a_loss_of_ones_own_that_starts_beyond_all_bounds_explodes():
     def likelihood(output, targets):
         return (0.5 * ((targets - output) * 1e8).square()).mean() - 20
@@ -155,6 +200,21 @@ def test_inputs_of_the_size_of_bytes_are_named_though_the_model_is_healthy():
 def test_targets_that_are_huge_beside_the_outputs_are_named_where_no_step_comes_near_them(size, status):
     inputs = torch.randn(64, 20)
     report = probe(perceptron(1), (inputs, size * (inputs[:, :1] + 2)), "mean-square")
+    assert (report.verdict.status, codes(report)[0] == "targets-huge") == (status, status != "healthy")
+
+
+def mean_distance(output, targets):
+    return (targets - output).abs().mean()
+
+
+DISTANCES = (nn.L1Loss(), nn.L1Loss(reduction="sum"), nn.SmoothL1Loss(), nn.HuberLoss(), mean_distance)
+
+
+@pytest.mark.parametrize("loss", DISTANCES)
+@pytest.mark.parametrize(("size", "status"), [(1.0, "healthy"), (3e5, "not-learning")])
+def test_targets_that_are_huge_are_named_under_losses_of_absolute_errors_too(loss, size, status):
+    inputs = torch.randn(64, 20)
+    report = probe(perceptron(1), (inputs, size * (inputs[:, :1] + 2)), loss)
     assert (report.verdict.status, codes(report)[0] == "targets-huge") == (status, status != "healthy")
 
 
@@ -226,3 +286,34 @@ def test_outputs_that_are_the_same_for_all_examples_collapse():
     assert (report.verdict.status, codes(report)[0]) == ("collapsed", "outputs-near")
     assert report.verdict.reasons[0].startswith("all examples have exactly the same output")
     assert probe(FirstToken(alone=False), (tokens, torch.arange(16) % 4)).verdict.status == "healthy"
+
+
+class Directions(nn.Module):
+    """Directions of unit length beside a class, through a projection that starts with weights of some size."""
+
+    def __init__(self, deviation):
+        super().__init__()
+        self.body, self.readout = perceptron(64), nn.Linear(64, 10)
+        self.projection = nn.Linear(64, 8, bias=False)
+        nn.init.normal_(self.projection.weight, 0, deviation)
+
+    def forward(self, x):
+        features = self.body(x)
+        directions = nn.functional.normalize(self.projection(features), dim=1)
+        return self.readout(features), directions
+
+
+@pytest.mark.parametrize(("deviation", "named"), [(0.0, True), (1e-9, True), (1e-2, False)])
+def test_a_layer_whose_gradient_is_far_above_all_others_leaves_a_doubt(deviation, named):
+    def loss(outputs, labels):
+        return nn.functional.cross_entropy(outputs[0], labels) - outputs[1][:, 0].mean()
+
+    report = probe(Directions(deviation), classes(), loss)
+    assert report.verdict.status == "healthy"
+    assert ("gradient-outsized" in codes(report)) is named
+    if named:
+        cause = next(cause for cause in report.verdict.causes if cause.code == "gradient-outsized")
+        assert cause.text.startswith("projection gets 10^")
+        gradients = {layer.name: layer.log10_gradient_rms for layer in report.layers}
+        most = gradients.pop("projection")
+        assert cause.value == pytest.approx(most - max(gradients.values()))

@@ -235,3 +235,58 @@ def test_a_loss_that_stays_is_explained_by_what_was_named_at_the_start():
     assert report.verdict.status == "not-learning"
     assert codes[1:3] == ["at-start", "softmax-twice"]
     assert codes.count("softmax-twice") == 1
+
+
+def batches(count=16):
+    """Batches of two classes that can be told apart, a new one each time."""
+    centres, draw = torch.randn(2, 8), torch.Generator().manual_seed(0)
+
+    def batch():
+        labels = torch.randint(2, (count,), generator=draw)
+        return centres[labels] + 0.5 * torch.randn(count, 8, generator=draw), labels
+
+    return batch
+
+
+def uphill(parameters):
+    """A step in the wrong direction."""
+    return torch.optim.SGD(parameters, lr=0.02, maximize=True)
+
+
+def test_a_loss_that_rises_from_batch_to_batch_leaves_a_doubt(said):
+    report = probe(nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2)), batches(), steps=40, optimizer=uphill)
+    codes = [cause.code for cause in report.verdict.causes]
+    assert report.verdict.status == "healthy"
+    assert codes[0] == "loss-risen"
+    assert "HEALTHY, BUT" in str(report)
+    assert "the steps go the wrong way" in said(report)
+
+
+def test_a_rate_at_which_a_loss_that_rises_falls_is_named():
+    x = torch.randn(64, 4)
+    batch, sharpness = (x, x.sum(1, keepdim=True)), float(torch.linalg.eigvalsh(2 * x.T @ x / 64).max())
+    model = nn.Linear(4, 1, bias=False)
+    report = probe(model, batch, "mean-square", steps=18, lr=2.06 / sharpness, suggest=True)  # 2 is the most
+    assert next(cause.code for cause in report.verdict.causes) == "loss-risen"
+    rate = next(one for one in report.suggestions if "lr" in one.changes)
+    assert rate.loss < report.model.training.losses[0]
+    assert "What makes the loss fall" in str(report)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_loss_that_falls_from_batch_to_batch_leaves_none(optimizer):
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+    report = probe(model, batches(), steps=40, optimizer=optimizer, lr=0.02)
+    assert {"loss-risen", "hardly-learnt"}.isdisjoint(cause.code for cause in report.verdict.causes)
+
+
+def test_a_loss_that_stays_at_a_guess_is_said_to(said):
+    draw = torch.Generator().manual_seed(0)
+
+    def shuffled():
+        return torch.randn(32, 8, generator=draw), torch.randint(2, (32,), generator=draw)
+
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+    report = probe(model, shuffled, steps=40, lr=0.02)
+    assert report.verdict.status == "healthy"
+    assert "after 40 steps the loss is no better than a guess" in said(report)

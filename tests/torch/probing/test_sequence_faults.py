@@ -57,6 +57,25 @@ def test_a_state_that_is_cut_off_at_each_step_is_named(kind):
     assert "in each of 10 steps" in report.verdict.reasons[0]
 
 
+class Tagging(Loop):
+    """The same with an answer at each step."""
+
+    def forward(self, x):
+        state, answers = None, []
+        for step in range(x.shape[1]):
+            state = self.cell(x[:, step], state)
+            answers.append(self.head(state[0] if isinstance(state, tuple) else state))
+            state = tuple(one.detach() for one in state) if isinstance(state, tuple) else state.detach()
+        return torch.stack(answers, 1).flatten(0, 1)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_state_that_is_cut_off_where_each_step_has_an_answer_may_be_meant(kind):
+    report = probe(Tagging(kind, 1), (torch.randn(16, 10, 4), torch.randint(3, (160,))))
+    assert (report.verdict.status, codes(report)[0]) == ("healthy", "state-detached")
+    assert "it learns from one step at a time" in report.verdict.reasons[0]
+
+
 @pytest.mark.parametrize("every", [0, 5])
 def test_a_state_that_is_cut_off_now_and_then_is_no_fault(every):
     assert "state-detached" not in codes(probe(Loop("gru", every), sequences()))

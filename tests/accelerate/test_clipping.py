@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from gradcheck.accelerate.replacing import Replacement
+from gradcheck.accelerate.clipping import Replacement
 
 
 class Counted:
