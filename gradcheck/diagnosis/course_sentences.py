@@ -105,6 +105,11 @@ OF_COURSES = {
         "value: the loss, next to nothing of its first value: there is nothing left to learn",
         "the loss is down to {value:.2g}: what is learned gives no gradient any more, and none is missed",
     ),
+    "eps-lost": Code(
+        "the optimizer's eps is zero in the weights' number format, and a step has spoiled them; value: eps",
+        "the optimizer's eps, {value:g}, is zero in the weights' half precision, where a gradient of zero gives 0/0: "
+        "keep weights in float32, with autocast and a GradScaler, or take eps=1e-4 or fused=True",
+    ),
     "not-held": Code(
         "parameters that want a gradient are none of the optimizer's; value: how many",
         "{names} {are} not trained: the optimizer doesn't hold {them}",

@@ -156,6 +156,7 @@ VERDICTS = (
             "gradient-overflow",
             "stand-in-loss",
             "weights-nonfinite",
+            "eps-lost",
             "becomes-nan",
             "loss-nonfinite",
             "operation-nonfinite",

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.judgement import Judgement
+from gradcheck.torch.probing.optimizers import find_lost_eps
 from gradcheck.torch.probing.training import Steps, train
 
 
@@ -41,4 +43,6 @@ def follow(
         return judgement
     if not judgement.found.flow.obstacle:
         history.close(run(0).found, steps)
+    elif (eps := find_lost_eps(steps.optimizer)) is not None:
+        history.found.append(Cause("eps-lost", None, eps))
     return judgement

@@ -220,9 +220,7 @@ class History:
             return Cause("barely-moved", None, self.pace, UNMOVED)
         if again.values.spread < ALIKE * first.spread and not self._has_fallen(again) and self._is_flat():
             return Cause("outputs-alike", None, again.values.spread / first.spread, ALIKE)
-        if (
-            not again.values.never_negative
-        ):  # what the loss is worth isn't known: a policy gradient's is 0 while it learns
+        if not again.values.never_negative:  # nobody knows what such a loss is worth: a policy gradient's may stay at 0
             return None
         if abs(first.loss - self.again) < STILL * abs(first.loss):
             return Cause("loss-still", None, first.loss - self.again, STILL)

@@ -105,6 +105,21 @@ def _check_own(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter])
         raise OptionError("optimizer", "holds no parameter of this model: make it of model.parameters()")
 
 
+def find_lost_eps(optimizer: torch.optim.Optimizer) -> float | None:
+    """Return the eps of an optimizer that is zero in the type of weights which aren't finite any more, if there is one.
+
+    Of a gradient of zero Adam then makes 0/0. A fused kernel computes in float32.
+    """
+    for group in optimizer.param_groups:
+        eps, fused = group.get("eps"), group.get("fused")
+        if not isinstance(eps, float) or not eps or fused:
+            continue
+        narrow = (one for one in group["params"] if not torch.tensor(eps, dtype=one.dtype))
+        if any(not bool(one.isfinite().all()) for one in narrow):
+            return eps
+    return None
+
+
 def find_not_held(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
     """Return the names of the parameters that want a gradient, and that an optimizer doesn't train."""
     held = {one for group in optimizer.param_groups for one in group["params"]}

@@ -126,3 +126,14 @@ def test_options_for_an_optimizer_that_is_made_already_are_refused(task):
 def test_an_option_that_json_has_no_form_for_is_written_as_it_shows(task):
     report = probe(*task, steps=1, optimizer=lambda own, kind: torch.optim.SGD(own), optimizer_options={"kind": object})
     assert report.config.to_dict()["optimizer_options"] == {"kind": "<class 'object'>"}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [({}, True), ({"eps": 1e-4}, False), ({"fused": True}, False)], ids=["1e-8", "1e-4", "fused"]
+)
+def test_an_eps_that_half_precision_weights_lose_is_named(options, named):
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).half()
+    batch = torch.randn(16, 8).half(), torch.arange(16) % 4
+    report = probe(model, batch, steps=3, optimizer="adam", lr=1e-3, optimizer_options=options)
+    assert ("eps-lost" in [cause.code for cause in report.verdict.causes]) is named
+    assert (report.verdict.status == "nonfinite") is named
