@@ -187,6 +187,12 @@ OF_LOSS = {
         "whole: beside it most columns are as good as constant; standardise each column by itself, "
         "(x - x.mean(0)) / x.std(0)",
     ),
+    "features-apart": Code(
+        "a column of the inputs drowns the others; value: its standard deviation over the typical one's",
+        "column {column} of the inputs varies {value:,.3g} times as much as a typical one, and is nearly all that "
+        "tells the examples apart (effective rank {rank:.1f} as they are): standardise each column by itself, "
+        "(x - x.mean(0)) / x.std(0)",
+    ),
     "readout-large": Code(
         "the loss starts far above a constant answer's; value: root mean square of the outputs",
         _readout_large,
