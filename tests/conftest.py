@@ -51,7 +51,7 @@ from gradcheck.training.demonstration import Demonstration
 EXTRAS = "torch", "safetensors", "distributed", "orjson", "matplotlib", "jinja2", "accelerate", "jax", "flax", "equinox"
 ASKED_AT_ONCE = re.compile(rf'^\S.*importorskip\("({"|".join(EXTRAS)})\b', re.MULTILINE)
 
-settings.register_profile("repeatable", max_examples=20, derandomize=True, deadline=None, database=None)
+settings.register_profile("repeatable", max_examples=10, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
 

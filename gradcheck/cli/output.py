@@ -29,20 +29,7 @@ def show(
 ) -> None:
     """Write a document in one of its formats; what makes it is loaded now, and nothing else.
 
-    Parameters
-    ----------
-    document : object
-        What is shown: a report, or plain data.
-    form : str
-        A name in `formats`; text is made for the page that it is shown on.
-    formats : mapping
-        Format ↦ the function that makes it, as ``module:function``.
-    output : Path or None
-        The file; None is stdout.
-    quiet : bool
-        Show no text unless it goes to a file.
-    **how
-        Passed on to the function.
+    Text is made for the page that it is shown on; quietly, it is shown in a file only.
     """
     if silenced(quiet, form, output):
         return

@@ -19,17 +19,7 @@ def tried(
 ) -> Judgement[Found]:
     """Return the judgement after a trial, where one is due.
 
-    Parameters
-    ----------
-    judgement : Judgement
-    lesson : Lesson
-        Of the model, put back after each try.
-    first : FirstLoss
-        With what constant answers cost.
-    tick : callable, optional
-        Called with the share of the steps that has been taken.
-    from_zero : bool
-        The loss is zero at best.
+    The lesson is the model's, which is put back after each try; of the first loss is known what constant answers cost.
     """
     verdict, doubt = judgement.diagnosis.verdict, judgement.doubt
     if judgement.is_suspicion:

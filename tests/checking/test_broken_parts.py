@@ -115,7 +115,11 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("slip", BROKEN)
+#: As others of the same kinds are: looked for where slow proofs are run.
+ALIKE = ("spread", "attention branch")
+
+
+@pytest.mark.parametrize("slip", [pytest.param(one, marks=[pytest.mark.slow] * (one in ALIKE)) for one in BROKEN])
 def test_a_broken_part_is_found_and_so_is_what_is_made_of_it(slip, monkeypatch, failing):
     owner, change, expected = BROKEN[slip]
     monkeypatch.setattr(owner, "__call__", wrapped(owner, change))

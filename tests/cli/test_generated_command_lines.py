@@ -14,7 +14,7 @@ from gradcheck.spec.options.training import OF_DEMONSTRATIONS
 from gradcheck.spec.options.transfer import OF_TRANSFERS
 
 #: How many are made; a longer search is ``GRADCHECK_GENERATED=5000 pytest`` with this file.
-MANY = int(os.environ.get("GRADCHECK_GENERATED", "40"))
+MANY = int(os.environ.get("GRADCHECK_GENERATED", "25"))
 
 #: Sizes that keep each run short.
 SMALL = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 #: How many are made; a longer search is ``GRADCHECK_GENERATED=500 pytest`` with this file.
 MANY = settings(
-    max_examples=int(os.environ.get("GRADCHECK_GENERATED", "60")),
+    max_examples=int(os.environ.get("GRADCHECK_GENERATED", "30")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -194,7 +194,7 @@ def clippings(draw, dtypes=("float64", "float32", "float16")):
     return Rule(name, threshold), gradients, [draw(arrays(dtype, shape, elements=entries)) for shape in shapes]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(clippings())
 def test_no_entry_grows_or_changes_its_sign(clipping):
     rule, gradients, parameters = clipping
@@ -208,7 +208,7 @@ def test_no_entry_grows_or_changes_its_sign(clipping):
     assert 0 <= report.kept <= 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(clippings())
 def test_shapes_and_types_are_kept_and_nothing_given_is_changed(clipping):
     rule, gradients, parameters = clipping
@@ -218,7 +218,7 @@ def test_shapes_and_types_are_kept_and_nothing_given_is_changed(clipping):
     assert all(np.array_equal(one, other) for one, other in zip((*gradients, *parameters), before, strict=True))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(clippings(("float64",)), st.integers(1, 40))
 def test_rules_with_a_factor_keep_the_direction(clipping, steps):
     rule, gradients, parameters = clipping
@@ -232,7 +232,7 @@ def test_rules_with_a_factor_keep_the_direction(clipping, steps):
             assert report.global_cosine == pytest.approx(1, abs=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(clippings(("float64",)))
 def test_clipping_twice_is_clipping_once(clipping):
     rule, gradients, parameters = clipping

@@ -155,7 +155,7 @@ def test_a_norm_that_overflows_is_not_among_those_that_zscore_watches(places, st
 
 
 @pytest.mark.parametrize("rule", ["percentile:50", "zscore:2.5"])
-@pytest.mark.parametrize("at", [range(3), range(10, 40)])
+@pytest.mark.parametrize("at", [pytest.param(range(3), marks=pytest.mark.slow), range(10, 40)])
 def test_a_burst_of_large_norms_is_forgotten_in_the_end(rule, at, rng):
     clipper = Clipper(rule)
     for step in range(4000):

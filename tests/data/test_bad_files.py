@@ -169,7 +169,7 @@ def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path):
         assert "\n" not in said, case
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.floats(-1e12, 1e12), st.integers(1, 40), st.integers(1, 40))
 def test_constant_data_is_refused_whatever_the_constant(tmp_path_factory, value, examples, features):
     path = tmp_path_factory.getbasetemp() / "constant.npy"
@@ -204,7 +204,7 @@ def valid(suffix):
 def test_a_damaged_file_is_refused_or_read_but_never_crashes(tmp_path, suffix):
     good, path = valid(suffix), tmp_path / f"a{suffix}"
 
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     @given(st.integers(0, len(good) - 1), st.binary(max_size=3), st.integers(0, 3))
     def check(at, new, dropped):
         path.write_bytes(good[:at] + new + good[at + dropped :])
@@ -213,7 +213,7 @@ def test_a_damaged_file_is_refused_or_read_but_never_crashes(tmp_path, suffix):
     check()
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.text("0123456789.,-+eE \n\t\"'abnif_x\ufeff\u0661", max_size=40))
 def test_any_text_in_a_csv_is_refused_or_read_but_never_crashes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.csv"

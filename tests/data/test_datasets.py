@@ -187,7 +187,7 @@ def test_a_suffix_in_capitals_is_the_same(tmp_path, table):
     assert load(capitals).features == 4
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 3), min_size=2, max_size=9).filter(lambda rows: np.ptp(rows) > 1))
 def test_csv_npy_and_npz_of_the_same_numbers_give_the_same_examples(tmp_path_factory, rows):
     folder = tmp_path_factory.getbasetemp()

@@ -41,14 +41,14 @@ def log10_of(fraction):
     return math.log10(fraction.numerator) - math.log10(fraction.denominator)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(arrays_of_one_size(), st.integers(-(10**6), 10**6))
 def test_rescaling_loses_no_bit(array, exponent):
     mantissa, power = rescaled(array, exponent)
     assert [exact(m, power - exponent) for m in mantissa] == [exact(x) for x in array]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(arrays_of_one_size())
 def test_rescaled_arrays_have_safe_squares(array):
     mantissa, _ = rescaled(array)
@@ -56,7 +56,7 @@ def test_rescaled_arrays_have_safe_squares(array):
     assert energy == 0 or 1e-70 <= energy <= 1e70
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(some_floats)
 def test_log10_rms_agrees_with_exact_fractions(entries):
     mean_square = sum(exact(x) ** 2 for x in entries) / len(entries)
@@ -64,7 +64,7 @@ def test_log10_rms_agrees_with_exact_fractions(entries):
     assert log10_rms(rescaled(np.array(entries))) == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(some_floats)
 def test_log10_norm_agrees_with_exact_fractions(entries):
     square = sum(exact(x) ** 2 for x in entries)
@@ -72,7 +72,7 @@ def test_log10_norm_agrees_with_exact_fractions(entries):
     assert log10_norm(np.array(entries)) == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(arrays_of_one_size(), st.integers(-4000, 4000))
 def test_log10_std_agrees_with_exact_fractions(array, exponent):
     entries = [exact(x) for x in array]
@@ -127,7 +127,7 @@ def test_exponents_beyond_any_float_are_carried():
     assert log10_magnitude(1.0, -(10**7)) == pytest.approx(-(10**7) * math.log10(2), rel=1e-14)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(arrays_of_one_size(), max_size=3))
 def test_a_joint_norm_is_the_root_of_the_sum_of_squares_at_every_size(arrays):
     norm = joint_norm(arrays)
@@ -160,7 +160,7 @@ def test_a_norm_beyond_the_range_of_floats_has_the_value_inf():
     assert log10_magnitude(*norm) == pytest.approx(308 + math.log10(2), rel=1e-15)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(arrays_of_one_size(), st.floats(0.5, 2), st.integers(-60, 60))
 def test_an_array_is_scaled_by_a_mantissa_and_a_power_of_two(array, mantissa, exponent):
     for dtype in ("float64", "float32"):

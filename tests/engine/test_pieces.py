@@ -88,7 +88,7 @@ def test_where_nothing_is_said_there_are_as_many_threads_as_cores_that_may_be_us
 
 
 @pytest.mark.parametrize("count", ["1", "3"])
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(size=st.integers(0, 300), piece=st.integers(1, 80))
 def test_the_pieces_cover_every_index_exactly_once(count, size, piece):
     covered, longest = np.zeros(size, int), []

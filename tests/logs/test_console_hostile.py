@@ -43,7 +43,7 @@ def diagnosed(tmp_path_factory):
     return run
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(text=st.lists(st.one_of(pieces, st.text(max_size=6)), max_size=60).map(" ".join))
 def test_no_text_breaks_the_reader(text, diagnosed):
     diagnosed(text.encode("utf-8", "surrogatepass"))
@@ -66,7 +66,7 @@ def test_a_name_of_blanks_of_another_kind_is_none(blank, diagnosed):
     diagnosed((f"step 1 {blank}: 2.0, loss 1.0\n" * 30).encode())
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(line=st.text(max_size=120))
 def test_a_line_is_the_texts_around_its_numbers_and_the_numbers(line):
     shape, numbers = cut(line)

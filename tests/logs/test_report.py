@@ -66,7 +66,7 @@ def check(report):
         assert as_text(report, Page(width)).strip()
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(draws=st.data())
 def test_no_numbers_break_a_report(draws, written):
     names = draws.draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))

@@ -57,12 +57,11 @@ def drawn(attention, kernel, gradient, heads, draws):
 @pytest.mark.parametrize(
     ("options", "heads"),
     [
-        ({}, {}),
-        ({"causal": False, "gain": 3.0}, {"causal": False}),
-        ({"group": 2}, {"keys": 2}),
-        ({"places": np.arange(TOKENS)}, {"rotary": True}),
+        pytest.param({}, {}, id="causal", marks=pytest.mark.slow),  # as rotary ones are
+        pytest.param({"causal": False, "gain": 3.0}, {"causal": False}, id="all and large scores"),
+        pytest.param({"group": 2}, {"keys": 2}, id="shared keys", marks=pytest.mark.slow),
+        pytest.param({"places": np.arange(TOKENS)}, {"rotary": True}, id="rotary"),
     ],
-    ids=["causal", "all and large scores", "shared keys", "rotary"],
 )
 def test_attention_that_is_drawn_has_the_covariances(options, heads):
     attention, kernel, gradient = law(**options), covariance(4), covariance(5)

@@ -21,12 +21,12 @@ SMALL = {"width": 256, "batch_size": 8, "shuffle": False, "steps": 16}
         {"arch": "rnn", "data": "gaussian"},
         {"arch": "lstm", "init": "keras"},  # one frame over all gates
         {"arch": "rnn", "init": "orthogonal", "steps": 64},
-        {"arch": "rnn", "init": "orthogonal", "activation": "relu", "width": 512},
-        {"arch": "rnn", "init": "lecun", "activation": "linear", "width": 512},
         {"arch": "rnn", "init": "torch", "activation": "hard_tanh", "recurrent_gain": 2.0, "width": 512},
         *(
             pytest.param(one, marks=pytest.mark.slow)
             for one in (
+                {"arch": "rnn", "init": "orthogonal", "activation": "relu", "width": 512},
+                {"arch": "rnn", "init": "lecun", "activation": "linear", "width": 512},
                 {"arch": "lstm", "steps": 64, "forget_bias": 4.0},
                 {"arch": "gru", "steps": 64},
                 {"arch": "gru", "init": "torch", "steps": 64},

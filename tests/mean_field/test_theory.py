@@ -21,7 +21,7 @@ VALIDATOR = jsonschema.Draft202012Validator(gradcheck.json_schema("theory"))
 SCALES = [0.0, 1e-200, 1e-60, 1e-8, 0.3, 1.0, 1.5, 30.0, 1e8, 1e60, 1e200]
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(
     activation=st.sampled_from(ACTIVATIONS),
     init=st.sampled_from([*FRAMEWORKS, *(name for name in INITIALIZERS if name not in FREE_SCALE)]),
@@ -126,7 +126,7 @@ def test_the_next_command_ends_the_text():
     assert str(report).endswith(f"  {report.next_command}\n  gradcheck explain ordered\n")
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     activation=st.sampled_from([*ACTIVATIONS, "geglu", "swiglu"]),
     init=st.sampled_from(["xavier", "he", "orthogonal", "torch_default", "torch", "gpt2"]),

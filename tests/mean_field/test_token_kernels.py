@@ -31,7 +31,9 @@ def test_rows_of_one_variance_have_the_means_of_a_pair(activation):
     assert found.slopes[0, 0] == pytest.approx(alone.slope_square, rel=1e-4)
 
 
-@pytest.mark.parametrize("activation", ["gelu", "relu", "leaky_relu", "selu"])
+@pytest.mark.parametrize(
+    "activation", ["gelu", "relu", *(pytest.param(one, marks=pytest.mark.slow) for one in ("leaky_relu", "selu"))]
+)
 def test_rows_of_several_variances_have_the_means_of_draws(activation):
     root = np.linalg.cholesky(KERNEL[:3, :3])
     z = root @ np.random.default_rng(0).standard_normal((3, 400_000))

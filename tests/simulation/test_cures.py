@@ -43,7 +43,8 @@ NETWORKS = {
 
 #: Of the same kinds as others: simulated where slow proofs are run.
 ALIKE = {"a small gain", "too much", "batch norm", "no labels", "several draws", "a recurrence that explodes",
-         "a recurrence of one example", "a recurrence of noise"}  # fmt: skip
+         "a recurrence of one example", "a recurrence of noise", "a standard deviation", "few layers",
+         "a recurrence that overflows"}  # fmt: skip
 
 
 def of_family(options):
