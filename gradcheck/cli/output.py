@@ -24,22 +24,13 @@ def formats_of(room: str) -> dict[str, str]:
     }
 
 
-def show(
-    document: object, form: str, formats: Mapping[str, str], output: Path | None, *, quiet: bool = False, **how: object
-) -> None:
+def show(document: object, form: str, formats: Mapping[str, str], output: Path | None, **how: object) -> None:
     """Write a document in one of its formats; what makes it is loaded now, and nothing else.
 
-    Text is made for the page that it is shown on; quietly, it is shown in a file only.
+    Text is made for the page that it is shown on.
     """
-    if silenced(quiet, form, output):
-        return
     made = named(formats[form])
     write(made(document, page(output), **how) if form == "text" else made(document, **how), output)
-
-
-def silenced(quiet: bool, format_name: str, output: Path | None) -> bool:
-    """Whether --quiet leaves nothing to show: text on stdout."""
-    return quiet and format_name == "text" and output is None
 
 
 class ClosedPipeError(Exception):

@@ -120,6 +120,10 @@ def _one_unit(cause: Cause, flow: GradientFlow) -> str:
 
 def _twice(cause: Cause, flow: GradientFlow) -> str:
     function = cause.code.partition("-")[0]
+    if cause.details.get("within"):
+        return (
+            f"the loss {cause.details['loss']} applies a {function}, and another one to what that gives: drop the first"
+        )
     is_one = "sums to 1: it is a softmax" if function == "softmax" else "is a sigmoid"
     found = f"the output {is_one} already, and the loss {cause.details['loss']} applies another"
     if cause.details.get("framework") == "Keras":

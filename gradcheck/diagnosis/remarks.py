@@ -6,7 +6,7 @@ from collections.abc import Sequence
 ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless", "axes-swapped",
-    "examples-mixed", "sampled", "loss-floor", "examples-unheard", "gradient-partial",
+    "axes-viewed", "examples-mixed", "sampled", "loss-floor", "examples-unheard", "gradient-partial",
 )  # fmt: skip
 
 #: Any of them.

@@ -32,7 +32,7 @@ OUTSIZED = 6.0
 
 #: What is wrong with the loss, the batch or the model, and keeps most models from learning: they are tried.
 WRONG = (
-    "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped",
+    "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped", "axes-viewed",
     "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor",
 )  # fmt: skip
 
