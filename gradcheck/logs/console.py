@@ -27,7 +27,7 @@ from gradcheck.logs.console_lines import (
 )  # fmt: skip
 from gradcheck.logs.console_names import is_judged, objectives_named
 from gradcheck.logs.console_reader import ConsoleReader
-from gradcheck.logs.console_redrawn import joined, redrawn, without_ended
+from gradcheck.logs.console_redrawn import Ended, joined, redrawn
 from gradcheck.logs.console_rows import Plan
 from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below, starts
 from gradcheck.logs.console_values import cut, pairs
@@ -68,11 +68,12 @@ class Console(ConsoleReader):
         self._indent = 0
         self._section = ""
         self._block = Block()
+        self._bars = Ended()
         self._commas = Commas()
 
     def rows(self, lines: Iterator[bytes]) -> Iterator[LogRow]:
         """Yield the rows of the lines, neighbours of one layout together."""
-        yield from joined(redrawn(without_ended(lines)), self._rows, self.context)
+        yield from joined(redrawn(lines, self.context), self._rows, self.context)
         yield from self._end_table()
         yield from self.context.rest()
 
@@ -80,7 +81,8 @@ class Console(ConsoleReader):
         """Return the rows of a line: mostly none or one."""
         whole = line.decode("utf-8", "replace")
         text = whole.strip()
-        if "\x1b" in text or "`" in text or "│" in text or "┃" in text or " std" in text[:48]:
+        ruled = not text.isascii() and ("│" in text or "┃" in text)
+        if ruled or "\x1b" in text or "`" in text or " std" in text[:48]:
             whole = plain(text)
             text = whole.strip("` \t")
         if self._commas.seen:
@@ -113,6 +115,8 @@ class Console(ConsoleReader):
             return
         if text.startswith('{"'):
             yield from self._object(text)
+            return
+        if "━" in text and self._bars.has(text):
             return
         drawn = is_drawn(text)
         if drawn or ("%" in text and ("|" in text or "% " in text)):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from gradcheck.logs.console_context import Context
-from gradcheck.logs.console_lines import Bar, plain, without_bar
+from gradcheck.logs.console_lines import Bar, without_bar
 from gradcheck.logs.numbers import LogRow
 
 #: Rows that are passed on together.
@@ -15,47 +15,44 @@ MOST_WRITTEN = 16
 #: A bar is cleared by at least so many blanks.
 FEWEST_BLANKS = 10
 
-
-#: What rich draws its bars with, and how many that have ended are remembered.
-RICH, ENDED = "━".encode(), 64
-
-
-def without_ended(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Leave out bars of rich that have ended and are drawn once more, as they are: it draws all that it keeps anew."""
-    ended: dict[str, None] = {}
-    for line in lines:
-        if RICH in line:
-            drawn = plain(line.decode("utf-8", "replace")).strip()
-            if drawn in ended:
-                continue
-            bar = without_bar(drawn)[1]
-            if bar is not None and bar.at == bar.total:
-                ended[drawn] = None
-                if len(ended) > ENDED:
-                    del ended[next(iter(ended))]
-        yield line
+#: Bars that have ended and are remembered.
+ENDED = 64
 
 
-def redrawn(lines: Iterator[bytes]) -> Iterator[bytes]:
+class Ended:
+    """Bars of rich that have ended: it draws all that it keeps anew, as they are."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, None] = {}
+
+    def has(self, line: str) -> bool:
+        """Whether a line is such a bar that was drawn before."""
+        if line in self._ended:
+            return True
+        bar = without_bar(line)[1]
+        if bar is not None and bar.at == bar.total:
+            self._ended[line] = None
+            if len(self._ended) > ENDED:
+                del self._ended[next(iter(self._ended))]
+        return False
+
+
+def redrawn(lines: Iterator[bytes], context: Context) -> Iterator[bytes]:
     """Yield lines with a bar that is drawn anew put before the lines for which it was cleared.
 
     A bar is drawn ten times a second at most: what a quick training writes may be several steps after the bar above it.
     The bar that is drawn below it at once is where the training is.
     """
-    last = b""
     held: list[bytes] = []
     cleared: Bar | None = None
     for line in lines:
         if cleared is None:
             if line.isspace() and len(line) > FEWEST_BLANKS and line.endswith(b"\r"):
-                cleared = _bar(last)
-            elif b"%|" in line:
-                last = line
+                cleared = context.bar
             yield line
             continue
-        bar = _bar(line) if b"%|" in line else None
+        bar = without_bar(line.decode("utf-8", "replace"))[1] if b"%|" in line else None
         if bar is not None and bar.total == cleared.total and bar.at >= cleared.at:
-            last = line
             yield line
         elif line and bar is None and len(held) < MOST_WRITTEN:
             held.append(line)
@@ -65,11 +62,6 @@ def redrawn(lines: Iterator[bytes]) -> Iterator[bytes]:
         yield from held
         held, cleared = [], None
     yield from held
-
-
-def _bar(line: bytes) -> Bar | None:
-    """Return where the bar of a line is."""
-    return without_bar(line.decode("utf-8", "replace"))[1]
 
 
 def joined(lines: Iterable[bytes], rows_of: Callable[[bytes], Iterable[LogRow]], context: Context) -> Iterator[LogRow]:
