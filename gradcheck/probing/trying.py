@@ -37,7 +37,8 @@ def tried(
             fades=status != "exploding" and (apart or status != "collapsed"),
             from_afar=first.pair_width > 0,
         )
-        return judgement if trial is None else judgement.after(trial)
+        if trial is not None:
+            return judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
     if explodes and not judgement.found.first_rms > FAR_TOO_LARGE:  # the logarithms of a spectrum are as large
         trial = hold_trial(lesson, first, tick=tick, from_zero=from_zero, patient=True)

@@ -59,6 +59,7 @@ REPLACED = {
     "softmax-of-one": ("layers-zero", "gradient-zero", "vanishing"),
     "weights-nonfinite": ("operation-nonfinite", "becomes-nan"),
     "inputs-alike": ("rank",),
+    "features-apart": ("rank",),
     "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
 }
 
@@ -69,7 +70,10 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     limits, counted = _before_norms(flow, summary, thresholds)
     diagnosis, far = diagnose(flow, summary, limits), tuple(starts_far(found))
     breaks = flow.output.log10_logit_rms > OUTPUT_DECADES or bool(far)  # the first steps what is there
-    status = _status(found, diagnosis.verdict.status, breaks=breaks)
+    shown = diagnosis.verdict.status
+    if shown == "collapsed" and found.is_alike_by_columns:  # it is the batch, whatever the model
+        shown = "healthy"
+    status = _status(found, shown, breaks=breaks)
     beyond = not summary.gradient_span <= limits.max_span
     inelastic = why_inelastic(found) if status == "vanishing" else ()
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
@@ -202,6 +206,8 @@ def _first_causes(found: Evidence, status: Status, far: Sequence[Cause]) -> Iter
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     if found.shut:
         yield _of_names("gates-shut", found.shut)
+    if found.columns is not None and found.is_alike_by_columns:
+        yield found.columns
     yield from far
     yield from found.of_loss
     yield from of_terms(found.at_loss.terms)
