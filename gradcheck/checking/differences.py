@@ -109,17 +109,7 @@ def _error(case: Case, exact: Case, draw: Draw) -> float:
 def derivative(case: Case, directions: Sequence[Array]) -> Array:
     """Return f'(x)·V by central differences with steps h and 2h, extrapolated to h = 0 (Richardson 1911).
 
-    Parameters
-    ----------
-    case : Case
-        In float64.
-    directions : sequence of Array
-        V, of the shapes of the arguments and about as large as they are.
-
-    Returns
-    -------
-    Array
-        Of the shape of the output.
+    The case is in float64; the directions V have the shapes of the arguments and are about as large.
     """
 
     def central(step: float) -> Array:

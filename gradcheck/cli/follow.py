@@ -30,19 +30,11 @@ INTERVAL = 1.0
 
 
 class Watch:
-    """Looks at a log every now and then, and shows it if anyone can see it.
-
-    Parameters
-    ----------
-    asked : tuple
-        The file, the threshold of clipping, and which column is what: the arguments of ``report_on`` beside the log.
-    quiet : bool
-    enough : callable
-        Whether a report has what is waited for.
-    """
+    """Looks at a log every now and then, and shows it if anyone can see it."""
 
     def __init__(self, asked: Asked, quiet: bool, enough: Callable[[LogReport], bool]) -> None:
-        self.asked, self.enough = asked, enough
+        self.asked = asked  # the arguments of ``report_on`` beside the log
+        self.enough = enough  # whether a report has what is waited for
         self.log: Log | None = None
         self._quiet = quiet
         self._due = 0.0

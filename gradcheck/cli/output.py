@@ -24,35 +24,13 @@ def formats_of(room: str) -> dict[str, str]:
     }
 
 
-def show(
-    document: object, form: str, formats: Mapping[str, str], output: Path | None, *, quiet: bool = False, **how: object
-) -> None:
+def show(document: object, form: str, formats: Mapping[str, str], output: Path | None, **how: object) -> None:
     """Write a document in one of its formats; what makes it is loaded now, and nothing else.
 
-    Parameters
-    ----------
-    document : object
-        What is shown: a report, or plain data.
-    form : str
-        A name in `formats`; text is made for the page that it is shown on.
-    formats : mapping
-        Format ↦ the function that makes it, as ``module:function``.
-    output : Path or None
-        The file; None is stdout.
-    quiet : bool
-        Show no text unless it goes to a file.
-    **how
-        Passed on to the function.
+    Text is made for the page that it is shown on.
     """
-    if silenced(quiet, form, output):
-        return
     made = named(formats[form])
     write(made(document, page(output), **how) if form == "text" else made(document, **how), output)
-
-
-def silenced(quiet: bool, format_name: str, output: Path | None) -> bool:
-    """Whether --quiet leaves nothing to show: text on stdout."""
-    return quiet and format_name == "text" and output is None
 
 
 class ClosedPipeError(Exception):

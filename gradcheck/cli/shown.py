@@ -127,7 +127,8 @@ class Shown(NamedTuple):
         """
         if not drawn:
             self.draw(document)
-        show(document, self.format, formats, self.output, quiet=self.quiet, **how)
+        if not self.silent:
+            show(document, self.format, formats, self.output, **how)
 
 
 def _cause(names: tuple[str, ...], word: str) -> str:

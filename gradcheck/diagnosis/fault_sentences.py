@@ -260,6 +260,11 @@ OF_FAULTS = {
         "{fed} is given a draw by sample(), which passes no gradient on to {names}: of what is drawn they learn "
         "nothing; take rsample()",
     ),
+    "axes-viewed": Code(
+        "a view gives an output's axes another order; value: how many axes longer than 1 there are",
+        "a view or reshape of {given} to {made} before the loss moves no axis but cuts the same numbers elsewhere, so "
+        "that classes and positions are mixed: take transpose() or permute()",
+    ),
     "axes-swapped": Code(
         "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",
         "{name} goes along the {value} examples, as it wants (steps, examples, features) and is given the examples "

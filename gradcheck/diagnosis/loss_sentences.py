@@ -120,6 +120,10 @@ def _one_unit(cause: Cause, flow: GradientFlow) -> str:
 
 def _twice(cause: Cause, flow: GradientFlow) -> str:
     function = cause.code.partition("-")[0]
+    if cause.details.get("within"):
+        return (
+            f"the loss {cause.details['loss']} applies a {function}, and another one to what that gives: drop the first"
+        )
     is_one = "sums to 1: it is a softmax" if function == "softmax" else "is a sigmoid"
     found = f"the output {is_one} already, and the loss {cause.details['loss']} applies another"
     if cause.details.get("framework") == "Keras":
@@ -185,6 +189,12 @@ OF_LOSS = {
         "a column of the data drowns most others; value: its standard deviation over the typical one's",
         "column {column} of the data varies {value:,.0f} times as much as a typical one, and the file is scaled as a "
         "whole: beside it most columns are as good as constant; standardise each column by itself, "
+        "(x - x.mean(0)) / x.std(0)",
+    ),
+    "features-apart": Code(
+        "a column of the inputs drowns the others; value: its standard deviation over the typical one's",
+        "column {column} of the inputs varies {value:,.3g} times as much as a typical one, and is nearly all that "
+        "tells the examples apart (effective rank {rank:.1f} as they are): standardise each column by itself, "
         "(x - x.mean(0)) / x.std(0)",
     ),
     "readout-large": Code(

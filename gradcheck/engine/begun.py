@@ -17,18 +17,13 @@ from gradcheck.engine.threads import threads
 class Begun:
     """Work in pieces that other threads have begun; who needs it does what is left.
 
-    Parameters
-    ----------
-    pieces : iterable of slice
-    work : callable
-        Must do the same on whichever thread.
-    helpers : int
-        Threads that take part before it is needed; none where there is one thread.
+    It must do the same on whichever thread.
     """
 
     def __init__(self, pieces: Iterable[slice], work: Callable[[slice], None], helpers: int) -> None:
         self._left, self._work, self._context = deque(pieces), work, copy_context()
         self._count, self._done = len(self._left), SimpleQueue[BaseException | None]()
+        # threads that take part before it is needed; none where there is one thread
         self._helpers = _helpers(os.getpid()) if helpers else None
         if self._helpers:
             self._helpers.offer(self, helpers)

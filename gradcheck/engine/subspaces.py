@@ -118,20 +118,10 @@ def _cholesky(x: Array) -> Array | None:
 
 
 def gram_root(x: Array) -> Array:
-    """Return C with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that need not be known.
+    """Return C, (batch, batch), with C Cᵀ = x xᵀ: x in coordinates of an orthonormal basis that need not be known.
 
     Where the examples are clearly independent it is triangular, else, up to their lengths, symmetric. Both are
-    continuous in x: rounding doesn't change the draw.
-
-    Parameters
-    ----------
-    x : Array
-        (batch, n), finite.
-
-    Returns
-    -------
-    Array
-        (batch, batch), in the type of x.
+    continuous in x, (batch, n) and finite: rounding doesn't change the draw.
     """
     mantissa, exponent = rescaled_with_gram(x)
     triangular = _cholesky(mantissa)
@@ -161,16 +151,10 @@ def _zero_where(x: Array, coordinates: Array) -> Array:
 
 
 def orthonormalised(x: Array, against: Array | None = None) -> Array:
-    """Return the frame nearest to x: orthonormal rows with the span of x, (x xᵀ)^(−½) x.
+    """Return the frame nearest to x, (rank, n) of full rank: orthonormal rows with its span, (x xᵀ)^(−½) x.
 
     Of independent normal numbers it makes a frame that is uniform among all frames, for turning x turns it alike.
-
-    Parameters
-    ----------
-    x : Array
-        (rank, n), rank ≤ n, of full rank.
-    against : Array, optional
-        Orthonormal rows (k, n), k + rank ≤ n: the frame is taken in the space orthogonal to them.
+    Against other orthonormal rows it is taken in the space orthogonal to them.
     """
     frame: Array = x
     while True:

@@ -142,6 +142,7 @@ MEASURES = (
             "gradient-ratio",
             "rank",
             "columns-apart",
+            "features-apart",
             "effective-rank",
             "cosine",
             "flag",

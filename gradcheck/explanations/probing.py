@@ -8,8 +8,8 @@ ALIASES = (
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-cut", "output-cut", "nothing-trained",
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "dropout-most",
     "flat-operation", "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped",
-    "state-detached", "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed", "sampled",
-    "loss-floor", "targets-huge", "examples-unheard", "gradient-partial",
+    "axes-viewed", "state-detached", "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed",
+    "sampled", "loss-floor", "targets-huge", "examples-unheard", "gradient-partial",
 )  # fmt: skip
 
 #: A model in the folder examples that trains.

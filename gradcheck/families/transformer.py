@@ -40,13 +40,7 @@ class TransformerNetwork(NamedTuple):
     drawing: Drawing  # of the dense layers
 
     def unrolled(self, inputs: Inputs) -> tuple[Stack, Array]:
-        """Return the blocks laid out as layers, and what the first layer is given.
-
-        Parameters
-        ----------
-        inputs : Inputs
-            Token ids (sequences, tokens), or patches (sequences, (tokens − 1)·patch).
-        """
+        """Return the blocks as layers, and what the first is given of token ids (sequences, tokens), or of patches."""
         spec = self.spec
         if spec.patch is None:
             known = np.unique(inputs) if self.drawing.weightless else np.arange(spec.vocabulary)

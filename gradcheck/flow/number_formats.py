@@ -69,11 +69,7 @@ def _cases(name: str, shift: int | None) -> list[Case]:
 class Tally:
     """Counts, layer by layer, what number formats lose of a pass, or of several draws together.
 
-    Parameters
-    ----------
-    cases : sequence of Case
-    rate : float
-        Learning rate of the step of plain SGD whose updates of bf16 weights are counted.
+    Updates of bf16 weights are those of a step of plain SGD at this learning rate.
     """
 
     def __init__(self, cases: Sequence[Case], rate: float) -> None:

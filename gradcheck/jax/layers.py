@@ -86,14 +86,8 @@ def calls_marked(
 ) -> Iterator[None]:
     """Mark calls of modules of these classes as long as the context lasts, in their classes: copies are made of them.
 
-    Parameters
-    ----------
-    modules : iterable
-        One of each class at least.
-    weights : callable
-        Module ↦ the weights that it holds itself.
-    note : callable
-        Module, method, what it returned ↦ what is known of it.
+    There is one module of each class at least. Of a module its own weights are asked for, and of a call what is known
+    of it.
     """
     inside, replaced = Inside(), list[tuple[type, str, Any]]()
 

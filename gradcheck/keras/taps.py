@@ -15,17 +15,10 @@ Take = Callable[[int, str, Any], None]
 
 
 class Tap(ABC):
-    """Sees the gradients of the sampled steps of an optimizer, and their losses.
+    """Sees the gradients of the sampled steps of a compiled model's optimizer, and their losses.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled; its optimizer may be wrapped in a ``LossScaleOptimizer``.
-    every : int
-        Steps from one sample to the next.
-    take : callable
-        Called with the step, the name of a quantity, and its numbers, in the order of the model's trainable variables;
-        it is called for gradients once a step, and for the loss once a batch.
+    They are taken with the step, the name of a quantity, and its numbers, in the order of the model's trainable
+    variables: gradients once a step, the loss once a batch. The optimizer may be wrapped in a ``LossScaleOptimizer``.
     """
 
     def __init__(self, model: Any, every: int, take: Take) -> None:

@@ -33,14 +33,8 @@ def on_plateau(draws: Sequence[Draw], constant: float) -> bool:
 def doubts_of(draws: Sequence[Draw], constant: float, by: str) -> Iterator[Doubt]:
     """Yield why the answer may be far off: runs that can't be told apart, a loss that starts far above guessing.
 
-    Parameters
-    ----------
-    draws : sequence of Draw
-        Each with runs.
-    constant : float
-        The loss of the best answer that is the same for all examples; nan where it isn't known.
-    by : str
-        The command that knows of the network: ``simulate``, ``probe``.
+    The constant is the loss of the best answer that is the same for all examples, nan where it isn't known, by the
+    command that knows of the network.
     """
     if not constant > 0:
         return

@@ -137,6 +137,7 @@ class Console(ConsoleReader):
 
     def _told(self, text: str) -> Iterator[LogRow]:
         """Yield the rows of a line without a bar, and remember what it says of those to come."""
+        self.context.validating = self.kinds.validating
         self._commas.see(text)
         text = of_numbers(objectives_named(self._commas.pointed(text)))
         lower = text.lower()

@@ -35,6 +35,7 @@ class Context:
         # the line that is read holds a bar: of what it shows at one place, the last is of the step
         self.drawn = False
         self.drawn_again = False  # the row that was just made takes the place of the one before it
+        self.validating = False  # the last heading was one of a validation
         self._moved = False
         self._waiting: list[tuple[float, float, float]] = []  # step, how many, and the scale after them
         self._kind: Kind | None = None
@@ -74,6 +75,8 @@ class Context:
         if plan.leads and not (kind.rises and not values[plan.step] <= kind.last):
             kind.rises, values[plan.step] = False, MISSING  # a number of a process, or of anything else
         if plan.step < 0:
+            if self.drawn and self.validating and self.bar and self.bar.total != kind.bar_total == kind.bar_total:
+                return ()  # below the heading of a validation, and as long as that is
             values.append(self._bar_step(kind, plan))
         elif self._is_old(kind, values[plan.step], values, plan):
             return ()
@@ -128,11 +131,13 @@ class Context:
         if self.drawn and (plan.epoch >= 0 or not plan.inside):  # else nothing tells epochs apart
             at, numbers = kind.drawn
             where = tuple(values[place] for place in (plan.step, plan.epoch) if place >= 0)
-            others = (value for place, value in enumerate(values) if place not in (plan.step, plan.epoch))
-            kind.drawn = where, array("d", others).tobytes()
-            self.drawn_again = where == at
-            if self.drawn_again or (at and where[0] < at[0] and numbers == kind.drawn[1]):
-                return not self.drawn_again
+            others = array("d", (v for place, v in enumerate(values) if place not in (plan.step, plan.epoch))).tobytes()
+            if at and where[0] < at[0] and numbers == others:
+                kind.drawn = ((), others) if where[0] else kind.drawn  # one that is set back moves on from there
+                return True
+            kind.drawn, self.drawn_again = (where, others), where == at
+            if self.drawn_again:
+                return False
         return self._is_repeated(kind, step, values, plan)
 
     def _is_repeated(self, kind: Kind, step: float, values: "array[float]", plan: Plan) -> bool:

@@ -11,6 +11,7 @@ from gradcheck.logs.console_names import (
     SHORT,
     bare,
     finer_than,
+    held_out,
     is_no_step,
     leads,
     parts_beside,
@@ -85,6 +86,8 @@ class Kinds:
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()  # the names of numbers
         self.keyed: set[str] = set()  # those that a colon or the like parts from them
+        self.held_out: set[str] = set()  # those of a validation
+        self._layouts: dict[tuple[object, ...], Layout] = {}
 
     def plan(self, shape: tuple[str, ...], numbers: Sequence[str], frame: str, worth: int) -> Plan | None:
         """Return what is taken from lines of a shape; None if there is nothing to judge in it.
@@ -108,7 +111,9 @@ class Kinds:
             own, worth = self._chosen(validating, numbers), VALIDATION
             places = validating
             if not any(column in (LOSS, NORM) for column in own) or is_a_guess(own.get(LOSS, "")):
+                self._hold_out(found, False)
                 return None
+        self._hold_out(found, True)
         if is_a_guess(own.get(LOSS, "")):
             worth = UNNAMED
         first = min(places[name] for name in own.values())
@@ -134,6 +139,11 @@ class Kinds:
             self.validating = True
         elif words and self._of_bar:
             self.validating = self._of_bar = False
+
+    def _hold_out(self, found: Sequence[Pair], is_row: bool) -> None:
+        """Remember the names of a validation's numbers."""
+        if len(self.held_out) < MOST_NAMES:
+            self.held_out.update(held_out(found, is_row))
 
     def _places(self, found: Sequence[Pair]) -> dict[str, int]:
         """Return the names of numbers of the training, and their places: of several with one name the first one's."""
@@ -185,16 +195,16 @@ class Kinds:
         plain = not framed and LOSS in own and NORM not in own and not says_training(own[LOSS])
         if self.validating and plain and self._is_trained(lead, worth):
             lead, worth = f"validation {lead}", VALIDATION
+            self._hold_out([Pair(own[LOSS], 0, None, False)], True)
         kind = self._kind(lead, worth, own, framed, any(pair.total is not None for pair in found))
         if kind is None:
             return None
         if any(other.inside and other.key == kind.key and other is not kind for other in self.kinds):
             own = {column: name for column, name in own.items() if column != STEP}  # two counters of the same steps
         lacks_loss = LOSS in kind.names and LOSS not in own
-        columns, at = list(own), [places[name] for name in own.values()]
         counters = self._counters(found, own, places)
         kind.inside = inside = STEP in counters
-        columns, at = [*columns, *counters], [*at, *counters.values()]
+        columns, at = [*own, *counters], [*(places[name] for name in own.values()), *counters.values()]
         order = sorted(range(len(at)), key=at.__getitem__)  # as the numbers stand in the line
         columns, at = [columns[place] for place in order], [at[place] for place in order]
         epoch = columns.index(EPOCH) if EPOCH in columns else -1
@@ -213,7 +223,7 @@ class Kinds:
         instead = columns.index(LOSS) if change else -1
         if change:
             names[instead] = f"{change}({names[instead]})"
-        layout = Layout(columns, names, kind.key)
+        layout = self._layouts.setdefault((kind.key, *columns, *names), Layout(columns, names, kind.key))
         rank = -1 if framed else rank_among(found)
         at = sorted([*at, rank]) if rank >= 0 and rank not in at else at
         parts = tuple((name, places[name]) for name in parts_beside(places, own.values()) if LOSS in own and not framed)

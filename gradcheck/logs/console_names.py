@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from gradcheck.logs.columns import Column, meaning
 from gradcheck.logs.console_values import Pair
-from gradcheck.logs.words import is_part, quantity_of, words
+from gradcheck.logs.words import PERPLEXITY, VALIDATION, is_part, quantity_of, words
 
 #: Names that mean a step, an epoch or a loss in a console only.
 SHORT = {
@@ -26,6 +26,9 @@ BATCH_COST = {"batch", "cost"}
 
 STEP, EPOCH = Column("step"), Column("epoch")
 
+#: What says of a row when it was, and is no result.
+COUNTERS = ("step", "epoch", "lr", "time")
+
 #: Words of a counter that counts finer than steps, and how both stand in a line: ``iter 1152 step 144``.
 ITERATION = frozenset(("iter", "iteration"))
 _TWO_COUNTERS = re.compile(rb"(?i)\biter(?:ation)?[ =:]{1,2}(\d+)[ ,|]{1,3}step[ =:]{1,2}(\d+)\b")
@@ -39,6 +42,9 @@ _DAY = re.compile(r"(?i)\s*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
 
 #: What parts a loss from its step in brackets: ``batch_loss[ 120 ]: 2.31``.
 INDEXED = " ]):=\t"
+
+#: What parts the first of several steps from the last: ``avg. loss [201-400]: 2.31``.
+RANGE = frozenset(("-", "–", ":", ".."))
 
 #: What stands before a step in brackets behind that.
 _BEHIND_LOGGER = re.compile(r"^\]\s+\[$")
@@ -76,6 +82,21 @@ def bare(name: str) -> str:
     return _COUNTED.sub("", name).strip()
 
 
+def held_out(found: Iterable[Pair], is_row: bool) -> list[str]:
+    """Return the names of a validation's results; of lines that are no rows those of its loss alone."""
+    names = [one.name for one in found if one.name and not one.training and one.total is None]
+    if is_row:
+        names = [name for name in names if (column := meaning(name)) is None or column.quantity not in COUNTERS]
+        return [name if VALIDATION.intersection(words(name)) else f"validation {name}" for name in names]
+    return [name for name in names if {"loss", *PERPLEXITY} & {quantity_of(own := _bare_words(name)), *own[-1:]}]
+
+
+def _bare_words(name: str) -> tuple[str, ...]:
+    """Return the words of a validation's number but those that say so; none of any other."""
+    own = words(name)
+    return tuple(word for word in own if word not in VALIDATION) if VALIDATION.intersection(own) else ()
+
+
 def is_judged(name: str) -> bool:
     """Whether a name means a loss or a norm."""
     column = meaning(name)
@@ -109,7 +130,7 @@ def stepped(found: Iterable[Pair], shape: tuple[str, ...], numbers: Sequence[str
 
     One number that says both the epoch and the step, ``epoch/iter: 14/2990``, has two names.
     """
-    pairs = _led(list(chain.from_iterable(map(_halves, found))), shape, numbers)
+    pairs = _led([_placed(one, shape) for pair in found for one in _halves(pair)], shape, numbers)
     for at, pair in enumerate(pairs):
         behind = pair.place + 1
         if (
@@ -122,6 +143,20 @@ def stepped(found: Iterable[Pair], shape: tuple[str, ...], numbers: Sequence[str
             step, loss = pair._replace(name="step"), pair._replace(place=behind)
             return [*pairs[:at], step, loss, *(one for one in pairs[at + 1 :] if one.place != behind)]
     return pairs
+
+
+def _placed(pair: Pair, shape: tuple[str, ...]) -> Pair:
+    """Return a number that stands behind a range of steps, ``loss [201-400]: 0.3``, or is a place among others.
+
+    Of ``Finished training it 20/900`` the last word counts; ``Training: 20/900`` says only what is counted.
+    """
+    at, last = pair.place, pair.name.lower().split()[-1:]
+    if pair.total is None:
+        ranged = shape[at][-1:] in ("[", "(") and shape[at + 1].strip() in RANGE and shape[at + 2 : at + 3]
+        return pair._replace(place=at + 2) if ranged and not shape[at + 2].strip(INDEXED) else pair
+    if last and last[0] in LAST and "/" not in map(str.strip, shape[pair.total + 1 :]):
+        return pair._replace(name="")
+    return pair._replace(name=last[0]) if last and last[0] in SHORT else pair
 
 
 def _halves(pair: Pair) -> list[Pair]:

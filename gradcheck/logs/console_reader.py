@@ -29,7 +29,7 @@ class ConsoleReader(Reader):
     def __init__(self, problems: Problems, wanted: Mapping[str, str], head: bytes = b"") -> None:
         super().__init__(problems)
         self.kinds = Kinds(wanted, has_finer(head), has_rounded(head))
-        self.seen = self.kinds.seen
+        self.seen, self.held_out = self.kinds.seen, self.kinds.held_out
         self.context = Context()
         self._passed_over: list[str] = []
         self._unnamed = Unnamed(NAME in wanted.values())
@@ -49,7 +49,7 @@ class ConsoleReader(Reader):
     @property
     def listed(self) -> set[str]:
         """Names that a colon or the like parts from their numbers; words before a number may be any text."""
-        return self.kinds.keyed or {name for text in self._passed_over for name in keyed_names(text)}
+        return self.kinds.keyed | {name for text in self._passed_over for name in keyed_names(text)}
 
     @property
     def counted_by(self) -> str:

@@ -80,7 +80,7 @@ def joined(lines: Iterable[bytes], rows_of: Callable[[bytes], Iterable[LogRow]],
             yield held
             held = None
         for row in rows_of(line) if line else ():
-            if held and row[0] is held[0] and len(held[1]) < TOGETHER * len(row[1]):
+            if held and row[0] is held[0] and (context.drawn_again or len(held[1]) < TOGETHER * len(row[1])):
                 if context.drawn_again:
                     del held[1][-len(row[1]) :]
                 held[1].extend(row[1])

@@ -89,7 +89,7 @@ def header(line: str, wanted: Mapping[str, str] = NOTHING, above: str = "") -> t
         line = _TWO_WORDS.sub(r"\1_\2", _COMMENT.sub("", line))
         names = re.split(r"\s{2,}|\t", line.strip())
         names = names if len(names) > 2 else line.split()
-    names = ["step" if name == "#" else name.strip("*~").rstrip(".") for name in names]
+    names = ["step" if name in ("#", "counter") else name.strip("*~").rstrip(".") for name in names]
     if _OF_BOXES.keys() <= {name.lower() for name in names}:
         names = [_OF_BOXES.get(name.lower(), name) for name in names]
     quantities = {column.quantity for column in chosen(names, wanted)}

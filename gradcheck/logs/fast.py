@@ -30,25 +30,15 @@ _VALUE = re.compile(rb"(?<=[: \t])(-?\d[-+.\deE]*)(?=\s*[,}])")
 
 
 class Mould:
-    """The text between the numbers of a line, which other lines have, too.
-
-    Parameters
-    ----------
-    line : bytes
-        With its end.
-    begins : list of int
-        Where its numbers begin.
-    wanted : list of int
-        Which of the numbers are taken.
-    """
+    """The text between the numbers of a line, which other lines have, too; the end of the line is part of it."""
 
     def __init__(self, line: bytes, begins: list[int], wanted: list[int]) -> None:
         starts, ends, _ = number_runs(line)
         self._skeleton = line.translate(None, CHARACTERS)
         self._start, self._runs = int(starts[0]), len(starts)
         self._gaps = _gaps(starts, ends, len(line))
-        self._numbers = np.flatnonzero(np.isin(starts, begins))
-        self._wanted = np.array(wanted, dtype=np.intp)
+        self._numbers = np.flatnonzero(np.isin(starts, begins))  # which of the runs are numbers
+        self._wanted = np.array(wanted, dtype=np.intp)  # which of the numbers are taken
         names = np.flatnonzero(~np.isin(starts, begins)).tolist()  # runs in a name: the e of "step"
         self._names = [(run, line[starts[run] : ends[run]]) for run in names]
 

@@ -21,13 +21,8 @@ _OPEN: WeakKeyDictionary[Leaving, tuple[ref[object], object]] = WeakKeyDictionar
 def begins(recording: Leaving, runner: object, run: object) -> None:
     """Note that a run begins, after those were left that can't go on: their logs can be written again.
 
-    Parameters
-    ----------
-    recording : Leaving
-    runner : object
-        The trainer, or the model, whose method runs until the run ends.
-    run : object
-        What is another one for each run, and the same for all that records it.
+    The runner is the trainer, or the model, whose method runs until the run ends; the run is another object for each
+    one, and the same for all that records it.
     """
     running = {id(frame.f_locals.get("self")) for top in sys._current_frames().values() for frame in _callers(top)}
     for other, (of, begun) in list(_OPEN.items()):

@@ -71,6 +71,8 @@ class Reader:
         Rule and threshold of the clipping, if the log says so.
     seen : set of str
         Names that were there, understood or not.
+    held_out : set of str
+        Numbers of a validation that are not called so by their names alone.
     rounds : bool
         Its numbers are printed for people, often with few digits: a zero may be a small number.
     """
@@ -82,6 +84,7 @@ class Reader:
         self.problems = problems
         self.clip: tuple[str, float] | None = None
         self.seen: set[str] = set()
+        self.held_out: set[str] = set()
         self.run_names: dict[str, float] = {}
 
     @property

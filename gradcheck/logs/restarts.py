@@ -3,7 +3,7 @@
 | constant | value | reason |
 |---|---|---|
 | ``RISING`` | 3 rows | so many rise before a step back, and after it, where a run ends and the next begins |
-| ``CONTINUES`` | 1/4 | of the way that the loss went: nearer to its end than that, an epoch begins, and not a run |
+| ``CONTINUES`` | 1/4 | of the way that the loss went: no further back, an epoch begins, and not a run |
 | ``MOVED`` | 10 % | a loss that changed less tells nothing |
 """
 
@@ -116,5 +116,7 @@ class Steps:
         known, (first, last) = losses[np.isfinite(losses)], self._losses
         if not len(known) or not abs(last - first) > MOVED * abs(first):
             return not self._certain
-        near, now = CONTINUES * abs(last - first), median(known)
-        return abs(now - first) < near if self._certain else not abs(now - last) < near
+        way, now = last - first, median(known)
+        if self._certain:
+            return abs(now - first) < CONTINUES * abs(way)
+        return not -CONTINUES < (now - last) / way < 1 / CONTINUES  # further on: a mean that begins anew with the epoch

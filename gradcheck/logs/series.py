@@ -51,44 +51,19 @@ class Track(NamedTuple):
 
 
 class Series:
-    """The numbers of a log, as far as it is read.
+    """The numbers of one of a log's runs, the last one unless another is named, as far as it is read."""
 
-    Parameters
-    ----------
-    log : Log
-    run : Run, optional
-        Which of its runs; the last one, without it.
-
-    Attributes
-    ----------
-    log : Log
-    table : Table
-        The rows of all runs.
-    run : Run
-        What was counted: ``rows``, ``stride``, ``steps_back``, ``nonfinite``, ``nonfinite_of``.
-    names : mapping
-        Column ↦ what the log calls it.
-    columns : mapping
-        Column ↦ its place.
-    samples, peaks : array (rows, columns)
-        nan is no number, inf too large a one, −inf one that is not a number; see ``logs.table``.
-    steps : array (rows,)
-        Ascending.
-    clip : tuple of str and float, or None
-        Rule and threshold, if the log says so.
-    loss_name : str
-        What the loss is called in sentences.
-    """
-
-    loss_name = "loss"
+    loss_name = "loss"  # what it is called in sentences
 
     def __init__(self, log: Log, run: Run | None = None) -> None:
-        self.log, self.table, self.clip = log, log.table, log.reader.clip
+        self.log, self.table = log, log.table
+        self.clip = log.reader.clip  # rule and threshold, if the log says so
         self.table.flush()
         self.run = run or self.table.run
-        self.columns, self.names = self.table.columns, self.table.names
+        self.columns, self.names = self.table.columns, self.table.names  # column ↦ its place, and its name in the log
+        # (rows, columns): nan is no number, inf too large a one, −inf one that is not a number; see ``logs.table``
         self.samples, self.peaks = self.run.kept()
-        self.steps = self.samples[:, 0]
+        self.steps = self.samples[:, 0]  # ascending
 
     def without(self, quantity: str) -> "Series":
         """Return these numbers without a quantity, of the whole and of layers."""

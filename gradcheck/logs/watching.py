@@ -66,14 +66,9 @@ class Watch:
         self._lines.append(line)
 
     def look(self, step: int, **numbers: float | None) -> list[LogFinding]:
-        """Return what is found for the first time, if a diagnosis is due at this step.
+        """Return what is found for the first time, if a diagnosis is due at this step, that of the last record.
 
-        Parameters
-        ----------
-        step : int
-            Of the record that was taken in last.
-        **numbers : float or None
-            Those of its numbers that call for a diagnosis at once where they leap, or are not finite.
+        Some of its numbers call for one at once where they leap, or are not finite.
         """
         if self._first is None:
             self._first, self._due = step, step + self._every
@@ -126,14 +121,7 @@ def checked_reaction(on_finding: OnFinding) -> OnFinding:
 def react(finding: LogFinding, on_finding: OnFinding, file: object, *, silent: bool = False) -> bool:
     """Warn of a finding, or call the function with it; return whether the training is to stop.
 
-    Parameters
-    ----------
-    finding : LogFinding
-    on_finding : str or callable
-    file : object
-        The log, for the message.
-    silent : bool
-        Don't warn: another process does.
+    Of several processes one warns, the others are silent.
     """
     if not isinstance(on_finding, str):
         return bool(on_finding(finding) == STOP)

@@ -62,7 +62,7 @@ def read_part(log: Log, series: Series) -> LogRead:
         rows_found=log.rows_found,
         columns=tuple(_columns(series)),
         run=[name for name, _, _ in log.runs()][-1] or None,
-        validation=tuple(_of_validation(log.reader.seen)),
+        validation=tuple(_of_validation(log.reader.seen | log.reader.held_out)),
         last_word=log.reader.last_word or None,
     )
 

@@ -201,6 +201,7 @@ def lettered(names: Iterable[str]) -> list[str]:
 
 
 def is_part(name: Sequence[str]) -> bool:
-    """Whether a name in words means a term of the training loss."""
+    """Whether a name in words means a term of the training loss, as ``loss_box`` and ``l_pix`` do."""
     own = set(name)
-    return bool(own & LOSS) and not own & VALIDATION and not own & NO_PART and not ("cost" in own and own & OF_TIME)
+    of_loss = own & LOSS or (name[:1] == ("l",) and own & (TERMS | HALVES) - LETTERS - L2)
+    return bool(of_loss) and not own & VALIDATION and not own & NO_PART and not ("cost" in own and own & OF_TIME)

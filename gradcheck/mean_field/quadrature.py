@@ -93,19 +93,11 @@ class PairRule(NamedTuple):
 
 
 def pair_rule(scale: float, correlation: float, kinks: tuple[float, ...]) -> PairRule:
-    """Return the rule of E[f(s·u)·g(s·v)] for activations f, g and standard normals u, v of 0 < correlation < 1.
+    """Return the rule of E[f(s·u)·g(s·v)] for activations f, g and standard normals u, v of 0 < correlation c < 1.
 
-    v = c·u + √(1 − c²)·w with an independent normal w: given u, the pieces of w end where s·v passes a turning point.
-    The remaining function of u turns as f does, and near the kinks over the width of w.
-
-    Parameters
-    ----------
-    scale : float
-        s > 0.
-    correlation : float
-        c.
-    kinks : tuple of float
-        Where f or g has a kink.
+    v = c·u + √(1 − c²)·w with an independent normal w: given u, the pieces of w end where s·v passes a turning point,
+    that is where f or g has a kink. The remaining function of u turns as f does, and near the kinks over the width of
+    w.
     """
     width = math.sqrt((1 - correlation) * (1 + correlation))
     smoothed = [kink / scale + width * OF_SMOOTHED_KINK for kink in kinks]

@@ -91,16 +91,7 @@ def make_transfer_report(
 ) -> TransferReport:
     """Judge the records of networks of several widths, or depths, and lay out what they show.
 
-    Parameters
-    ----------
-    config : mapping
-        The options with their resolved values, by name.
-    coordinates : iterable of Coordinate
-        As for ``judge``.
-    axis : str
-        What differs between the networks.
-    losses : mapping, optional
-        Width or depth ↦ the losses of each seed, before each step and after the last one.
+    The losses are those of each seed at a width or depth, before each step and after the last one.
 
     Raises
     ------

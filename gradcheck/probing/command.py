@@ -30,33 +30,9 @@ def probe_named(
 ) -> Report:
     """Probe what a command line names; this imports and runs the user's own code, whose output goes to stderr.
 
-    Parameters
-    ----------
-    target : str
-        ``module:attribute``, a model or a callable that returns one.
-    load_model : callable
-        (target, arguments) ↦ the model.
-    hint : callable
-        Returns how --input could be given for a model, where neither that nor --batch is.
-    probe : callable
-        Of the framework: (model, batch, loss, seed=…, …) ↦ the report.
-    kwargs : str, optional
-        A JSON object of the callable's keyword arguments.
-    input : sequence of str, optional
-        Shapes of random inputs, one each: ``8x32x32x3``, ``4x128:int32<50257``.
-    batch : str, optional
-        ``module:function`` that returns (inputs, targets), instead of `input`.
-    loss : str, optional
-        A name that the framework's probe knows, or ``module:function``.
-    seed : int
-        Of whatever is drawn.
-    options
-        As of `probe`.
-
-    Raises
-    ------
-    GradcheckError
-        Something isn't as it has to be; the message says what would be right.
+    The options are those of ``gradcheck probe`` (``spec.options.probing``); what isn't named here goes to the
+    framework's `probe`. The model is loaded from the target and the arguments; the hint says how --input could be given
+    for it, where neither that nor --batch is.
     """
     at_least("seed", seed, 0, "it seeds the random numbers")
     arguments, shapes = parse_arguments(kwargs), list(input or ())

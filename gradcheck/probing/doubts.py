@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnosis.causes import Cause
+from gradcheck.diagnosis.causes import LEAST_POSSIBLE, Cause
 from gradcheck.diagnosis.score import OUTPUT_DECADES
 from gradcheck.diagnosis.status import Status
+from gradcheck.diagnosis.summary import possible_rank
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.probing.elasticity import HOPELESS, why_inelastic
 from gradcheck.probing.evidence import Evidence
@@ -31,7 +32,7 @@ OUTSIZED = 6.0
 
 #: What is wrong with the loss, the batch or the model, and keeps most models from learning: they are tried.
 WRONG = (
-    "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped",
+    "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped", "axes-viewed",
     "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor",
 )  # fmt: skip
 
@@ -56,7 +57,10 @@ def doubts_of(found: Evidence, verdict: Verdict) -> tuple[Cause, ...]:
     partial = () if found.partial is None else (found.partial,)
     unheard = examples_unheard(found)
     near = () if found.of_loss else _outputs_near(found)  # what is wrong with the loss is nearer to the fault
-    return (*wrong, *partial, *found.suspected, *_starts_above(found), *flooded, *why_inelastic(found), *unheard, *near)
+    could_differ = possible_rank(found.flow) >= LEAST_POSSIBLE  # or they'd be alike whatever the columns are
+    columns = (found.columns,) if found.columns and found.is_alike_by_columns and could_differ else ()
+    sized = (*_starts_above(found), *flooded, *why_inelastic(found))
+    return (*wrong, *partial, *columns, *found.suspected, *sized, *unheard, *near)
 
 
 def examples_unheard(found: Evidence) -> tuple[Cause, ...]:
@@ -93,7 +97,7 @@ def status_of(doubts: tuple[Cause, ...]) -> Status:
     """Return what a model is called that doesn't learn in a trial, after the first reason for it."""
     if doubts[0].code == "loss-floor" and doubts[0].details["function"] == "cosine":  # the temperature is too large
         return "vanishing"
-    if doubts[0].code in (*WRONG, "gradient-partial", "targets-huge", "dropout-most"):
+    if doubts[0].code in (*WRONG, "gradient-partial", "targets-huge", "dropout-most", "features-apart"):
         return "not-learning"
     if doubts[0].code in LARGE:
         return "exploding"

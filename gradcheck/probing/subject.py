@@ -132,20 +132,9 @@ def probe_subject(
 ) -> Report:
     """Pass a batch through a subject and back, and report on it.
 
-    Parameters
-    ----------
-    subject : Subject
-    framework : str
-        What the report calls it: ``Keras``, ``Flax``.
-    model : str
-        The name of the model's class.
-    options : mapping
-        ``loss`` as it was given, ``mode`` and ``seed``, and what else the framework's probe takes.
-    limits : Thresholds
-    trial : bool
-        Whether what looks ill is trained before it is accused; limits of one's own decide without one.
-    tick : callable, optional
-        Called with the share of the work that is done.
+    The report has the names of the framework and of the model's class, and the options: ``loss`` as it was given,
+    ``mode``, ``seed``, and what else the framework's probe takes. In a trial what looks ill is trained before it is
+    accused; limits of one's own decide without one.
     """
     captured = subject.capture()
     of_loss, unseen = find_loss_faults(captured, subject.loss_of, framework, by_default=options["loss"] is None)

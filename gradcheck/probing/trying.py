@@ -19,17 +19,7 @@ def tried(
 ) -> Judgement[Found]:
     """Return the judgement after a trial, where one is due.
 
-    Parameters
-    ----------
-    judgement : Judgement
-    lesson : Lesson
-        Of the model, put back after each try.
-    first : FirstLoss
-        With what constant answers cost.
-    tick : callable, optional
-        Called with the share of the steps that has been taken.
-    from_zero : bool
-        The loss is zero at best.
+    The lesson is the model's, which is put back after each try; of the first loss is known what constant answers cost.
     """
     verdict, doubt = judgement.diagnosis.verdict, judgement.doubt
     if judgement.is_suspicion:
@@ -47,7 +37,8 @@ def tried(
             fades=status != "exploding" and (apart or status != "collapsed"),
             from_afar=first.pair_width > 0,
         )
-        return judgement if trial is None else judgement.after(trial)
+        if trial is not None:
+            return judgement.after(trial)
     explodes = judgement.has_large_inputs and explodes_with_sgd(lesson, first.constant_answer, from_zero=from_zero)
     if explodes and not judgement.found.first_rms > FAR_TOO_LARGE:  # the logarithms of a spectrum are as large
         trial = hold_trial(lesson, first, tick=tick, from_zero=from_zero, patient=True)

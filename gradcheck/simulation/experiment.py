@@ -72,12 +72,6 @@ class Experiment(NamedTuple):
     def from_options(cls, options: Mapping[str, Any], stored: str = "") -> Self:
         """Return the experiment that a command's options describe; None means that an option wasn't given.
 
-        Parameters
-        ----------
-        options : mapping
-        stored : str
-            Why the matrices are needed, if they are for more than a measurement.
-
         Raises
         ------
         GradcheckError

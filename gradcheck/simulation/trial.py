@@ -54,15 +54,9 @@ class Run(NamedTuple):
 
 
 def hold_trial(experiment: Experiment, seconds: float) -> NetworkTrialRecord:
-    """Train the network of the first seed at one rate after the other, until it learns at one.
+    """Train the network of the first seed at one rate after the other, until it learns at one, or the time is over.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        Of a family whose weights are stored, and data with labels.
-    seconds : float
-        The time limit of all rates together; what a run has found by then counts.
-
+    What a run has found by then counts. The weights are stored, and the data has labels.
     """
     keep_freed_memory()
     constant, until = _constant_answer(experiment), time.monotonic() + seconds

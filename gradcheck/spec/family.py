@@ -13,33 +13,15 @@ from gradcheck.spec.options.network import NETWORK_OPTIONS
 
 @dataclass(frozen=True, kw_only=True)
 class Spec(InitialSpec):
-    """The description of a network.
+    """The description of a network."""
 
-    Attributes
-    ----------
-    arch : str
-        One of `architectures`.
-    architectures : tuple of str
-        What the networks of this family are called.
-    fixed : dict
-        What they have for options of other families, where that is more than nothing.
-    trained : bool
-        They store their weights, so that they can be given, written and trained.
-    layer : str
-        What a layer is called in a table.
-    lacking : str
-        What the error says when a network of another family is given an option of this one: it ``has none``.
-    token_kinds : int or None
-        Kinds of tokens that are read; None where numbers are.
-    rows : int
-        Rows of a batch that an example makes.
-    """
-
-    arch: str
-    architectures: ClassVar[tuple[str, ...]]
+    arch: str  # one of `architectures`
+    architectures: ClassVar[tuple[str, ...]]  # what the networks of this family are called
+    # what they have for options of other families, where that is more than nothing
     fixed: ClassVar[Mapping[str, Any]] = {}
-    trained: ClassVar[bool] = True
-    layer: ClassVar[str] = "layer"
+    trained: ClassVar[bool] = True  # they store their weights, so that they can be given, written and trained
+    layer: ClassVar[str] = "layer"  # what a layer is called in a table
+    # what the error says when a network of another family is given an option of this one
     lacking: ClassVar[str] = "has none"
 
     def __post_init__(self) -> None:

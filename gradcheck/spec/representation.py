@@ -10,23 +10,12 @@ WIDE, TIMES_THE_ROWS = 256, 8
 
 
 def chosen_layers(asked: str, network: Spec, batch_size: int, *, given: bool = False, stored: str = "") -> str:
-    """Return ``dense`` or ``weightless``.
-
-    Parameters
-    ----------
-    asked : str
-        ``auto``, ``dense`` or ``weightless``.
-    network : Spec
-    batch_size : int
-    given : bool
-        The weights are given, not drawn.
-    stored : str
-        Why the matrices are needed, if they are.
+    """Return ``dense`` or ``weightless``: what was asked for, or of ``auto`` the cheaper one.
 
     Raises
     ------
     OptionError
-        Weightless layers are asked for where there can be none.
+        Weightless layers are asked for where there can be none: the weights are given, or are to be stored.
     """
     obstacle = stored or why_dense(network, given)
     if asked == "weightless" and obstacle:

@@ -122,20 +122,7 @@ def nodes(
 
 
 class Graph(Paths):
-    """What the gradient can reach from some nodes, read once: to ask PyTorch takes longer than what is done with it.
-
-    Parameters
-    ----------
-    roots : iterable of Node
-        None among them is left out.
-
-    Attributes
-    ----------
-    inputs : dict
-        Node ↦ the nodes that its inputs come from, in their order; None where no gradient is wanted.
-    names : dict
-        Node ↦ its name.
-    """
+    """What the gradient can reach from some nodes, read once: to ask PyTorch takes longer than what is done with it."""
 
     def __init__(self, roots: Iterable[Node | None]) -> None:
         super().__init__()

@@ -37,15 +37,7 @@ class SuggestedThreshold(NamedTuple):
 
 
 def suggest_threshold(steps: Sequence[TrainingStep], parameter_norm: float, spec: TrainingSpec) -> SuggestedThreshold:
-    """Return a threshold for the global norm.
-
-    Parameters
-    ----------
-    steps : sequence of TrainingStep
-        Of an unclipped run from the start.
-    parameter_norm : float
-        Norm of all parameters before the first of them.
-    spec : TrainingSpec
+    """Return a threshold for the global norm, by the steps of an unclipped run and the norm of its first parameters.
 
     Raises
     ------

@@ -165,3 +165,25 @@ def test_a_number_and_its_step_may_stand_in_an_object_beside_its_name(read):
 def test_the_number_of_updates_is_the_step_beside_an_epoch(told):
     report = told(*(f"epoch: {at} | nupdates: {step} | loss: {loss}" for at, (step, loss) in enumerate(FALLING)))
     assert losses(report) == FALLING
+
+
+@pytest.mark.parametrize("said", ["avg. loss [{0}-{1}]: {2}", "loss ({0}:{1}) = {2}", "loss [{0} - {1}] {2}"])
+def test_a_range_of_steps_between_a_loss_and_its_name_is_not_the_loss(said, told):
+    bar = " 10%|#  | {at}/4000 [00:06<00:22, 156.81it/s, init loss: 713.1627, {said}]"
+    rows = [(200 * at + 250, said.format(200 * at + 1, 200 * at + 200, 9.5 - at / 10)) for at in range(15)]
+    found = losses(told(*(bar.format(at=at, said=one) for at, one in rows)))
+    assert found == [(200 * at + 250, 9.5 - at / 10) for at in range(15)]
+
+
+def test_of_words_before_a_place_among_others_the_last_says_what_it_is_of(told):
+    text = [f"Finished training it {64 * at}/9600 of epoch 0, 12.30 ms/it, loss {3 - at / 40}" for at in range(1, 30)]
+    assert losses(told(*text)) == [(64 * at, 3 - at / 40) for at in range(1, 30)]
+
+
+def test_a_term_may_be_called_a_loss_by_a_letter(told):
+    text = [f"[epoch:  0, iter:  {step:,}, lr:(2.000e-04,)] l_pix: {loss}" for step, loss in FALLING]
+    assert losses(told(*text)) == FALLING
+    beside = "l_g_gan: 0.5 l_d_real: 0.7 l_d_fake: 0.6"
+    log = told(*(f"[epoch:  0, iter:  {step:,}] l_g_pix: {loss} {beside}" for step, loss in FALLING)).log
+    names = [one.name for one in log.columns if one.quantity == "loss"]
+    assert names == ["l_g_pix + l_g_gan", "l_d_real + l_d_fake"]

@@ -1,5 +1,6 @@
 """Progress bars: those that are drawn anew below a line that was written, and those that show a loss beside them."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -207,3 +208,10 @@ def test_the_last_bar_of_an_epoch_of_keras_that_is_drawn_again_with_a_validation
 
     report = told(*map(epoch, range(1, 25)))
     assert (report.log.rows, report.log.last_step) == (24, 24)
+
+
+@pytest.mark.parametrize("length", [100, 300])
+def test_of_many_rows_none_is_there_twice_where_bars_are_drawn_again(length):
+    losses = [[f"{2.5 - 0.001 * (length * epoch + row):.3f}" for row in range(length)] for epoch in range(3)]
+    steps = [(epoch, step) for epoch, step, _ in read(drawn(losses, with_validation=True))]
+    assert steps == [(epoch, step) for epoch in range(3) for step in range(1, length + 1)]

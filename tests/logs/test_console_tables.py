@@ -69,3 +69,14 @@ def test_a_table_without_a_loss_gives_its_step_to_no_table_that_has_its_own(cour
     losses = {256 * step: 50.0 - step for step in range(2, 12)}
     rows = [table(step, ("train/", ""), ("   loss", losses[256 * step])) for step in range(2, 12)]
     assert course(*table(1), *(line for lines in rows for line in lines)) == losses
+
+
+def test_a_counter_above_a_column_of_numbers_is_the_step(told):
+    head = "average  since         example        example        current        current  current"
+    names = "loss     last          counter         weight          label        predict features"
+    rows = [
+        f"{0.5 - n / 100:.6f} {0.5 - n / 80:.6f} {50 * n:12d} {50.0 * n:12.1f} {1:14d} {1:14d} {21:8d}"
+        for n in range(1, 31)
+    ]
+    log = told(head, names, *rows).log
+    assert (log.rows, log.first_step, log.last_step) == (30, 50, 1500)

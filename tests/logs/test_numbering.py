@@ -86,3 +86,12 @@ def test_a_run_whose_epochs_have_decimals_and_begin_anew_is_another(told):
     report = told(*lines)
     assert [one.rows for one in report.runs] == [30, 60]
     assert "it holds 2 runs" in report.warnings[0]
+
+
+def test_a_mean_that_begins_anew_with_each_epoch_goes_on_from_where_the_loss_is(told):
+    course = [0.2 + 1.3 * 0.97**at for at in range(200)]
+    means = [sum(course[start : start + at]) / at for start in range(0, 200, 50) for at in range(1, 51)]
+    bar = "{0:3d}%|##  | {0}/50 [00:01<00:09,  9.3it/s, train_loss={1:.4f}]"
+    lines = [bar.format(row % 50 + 1, mean) for row, mean in enumerate(means)]
+    report = told(*lines)
+    assert (len(report.runs), report.log.rows, report.log.last_step) == (0, 200, 200)

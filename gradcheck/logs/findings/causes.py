@@ -256,16 +256,7 @@ def advice_on(
 ) -> tuple[str, ...]:
     """Return what to try for a finding of a kind: the likeliest cause by the log's signs first.
 
-    Parameters
-    ----------
-    kind : str
-        A key of ``CAUSES``.
-    signs : iterable of str
-        Keys of ``SIGNS`` that the log shows.
-    threshold : str
-        A threshold of clipping in words.
-    before : str
-        The step at which a growth began, in words.
+    A threshold of clipping, and the step at which a growth began, are given in words.
     """
     shown = set(signs)
     fitting = (one for one in CAUSES[kind] if not shown.intersection(one.unless))

@@ -32,17 +32,9 @@ TOP = 20
 def as_text(
     comparison: Comparison, page: Page = PLAIN_PAGE, *, top: int | None = None, group_by: str | None = None
 ) -> str:
-    """Return the finished rows as text.
+    """Return the finished rows as text: 20 at most, or as many as are asked for.
 
-    Parameters
-    ----------
-    comparison : Comparison
-    page : Page
-        Where it will be shown.
-    top : int, optional
-        Rows of the table at most; 20.
-    group_by : str, optional
-        An option: one line for each of its values takes the place of the rows.
+    By an option they are grouped: one line for each of its values takes the place of the rows.
     """
     rows = ranked(comparison.finished or list(comparison), comparison.order)
     return printed(_parts(comparison, rows, top or TOP, group_by, page), page)

@@ -26,26 +26,14 @@ BENT = 0.01
 
 
 class Update:
-    """An optimizer's update by a gradient: where it leads at any rate.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer
-
-    Attributes
-    ----------
-    parameters : list of Tensor
-        Those that the optimizer trains.
-    rates : Rates
-    straight : bool
-        Steps are proportional to their rates. Else each rate takes a step of its own, as of Adafactor, whose rate is
-        limited.
-    """
+    """An optimizer's update by a gradient: where it leads at any rate."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
-        self.optimizer, self.rates, self.straight = optimizer, Rates(optimizer), True
+        self.optimizer, self.rates = optimizer, Rates(optimizer)
+        # steps are proportional to their rates; else each rate takes its own, as of Adafactor, whose rate is limited
+        self.straight = True
         held = (one for group in optimizer.param_groups for one in group["params"])
-        self.parameters = [one for one in dict.fromkeys(held) if one.requires_grad]
+        self.parameters = [one for one in dict.fromkeys(held) if one.requires_grad]  # those that it trains
         self._start = [one.detach().clone() for one in self.parameters]
         self._first, self._at_first = [one.clone() for one in self._start], keep_optimizer(optimizer)
         self._drawn = False  # whether the update of these gradients is known

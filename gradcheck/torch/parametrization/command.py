@@ -33,29 +33,8 @@ def transfer_target(
 ) -> TransferReport:
     """Train what a command line names; this imports and runs the user's own code, whose output goes to stderr.
 
-    Parameters
-    ----------
-    target : str
-        ``module:build``: a function or class that is called with a width, or a depth.
-    width, depth : sequence of int, optional
-        One of them.
-    input : sequence of str, optional
-        Shapes of random inputs, one each, as ``probe`` takes them.
-    batch : str, optional
-        ``module:function`` that returns (inputs, targets), instead of `input`.
-    loss : str, optional
-        A name, or ``module:function`` of (output, targets).
-    optimizer : str, optional
-        A name, or ``module:function`` of the model.
-    seed : int
-        The first, and that of the inputs.
-    options
-        As of ``transfer``.
-
-    Raises
-    ------
-    GradcheckError
-        Something isn't as it has to be; the message says what would be right.
+    The options are those of ``gradcheck transfer`` for a model of one's own (``spec.options.transfer``); what isn't
+    named here goes to ``transfer``.
     """
     axis, sizes = ("depth", depth) if width is None else ("width", width)
     if not sizes or len(set(sizes)) < 2 or (width and depth):

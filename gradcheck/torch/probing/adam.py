@@ -12,12 +12,7 @@ HALF = (torch.float16, torch.bfloat16)
 class Adam(torch.optim.Adam):  # type: ignore[misc]
     """Adam whose steps are taken in single precision, on copies of parameters in half precision.
 
-    Parameters
-    ----------
-    parameters : iterable of Tensor
-    lr : float
-    fused : bool
-        On a CPU, take a step in one kernel: a fifth of the time, and other last digits.
+    Fused, it takes a step on a CPU in one kernel: in a fifth of the time, and with other last digits.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, *, fused: bool = False) -> None:

@@ -41,13 +41,7 @@ def find_attention(record: Recording, graph: Graph, examples: int) -> tuple[Atte
 def find_scores(graph: Graph, ends: Iterable[tuple[str, Node | None]], examples: int) -> Iterator[tuple[str, Tensor]]:
     """Yield each attention's scores, (examples, heads, rows, columns), before the graph is freed.
 
-    Parameters
-    ----------
-    graph : Graph
-    ends : iterable of (str, Node)
-        Name and node of the layers in the order in which they end: an attention belongs to the first that follows it.
-    examples : int
-        In the batch.
+    Of the layers in the order in which they end, an attention belongs to the first that follows it.
     """
     attentive = {one for one, name in graph.names.items() if is_softmax(name) or is_fused(name)}
     seen: set[Node] = set()

@@ -43,35 +43,7 @@ def probe_target(
 ) -> Report:
     """Probe what a command line names; this imports and runs the user's own code, whose output goes to stderr.
 
-    Parameters
-    ----------
-    target : str
-        ``module:attribute``, a model or a callable that returns one.
-    kwargs : str, optional
-        A JSON object of the callable's keyword arguments.
-    input : sequence of str, optional
-        Shapes of random inputs, one each: ``8x3x32x32``, ``4x128:int64<50257``.
-    batch : str, optional
-        ``module:function`` that returns (inputs, targets), instead of `input`.
-    loss : str, optional
-        A name, or ``module:function`` of (output, targets).
-    optimizer : str
-        A name, or ``module:function`` of the parameters.
-    optimizer_options : sequence of str, optional
-        ``NAME=VALUE`` each.
-    seed : int
-        Of the weights, inputs and targets that are drawn.
-    rate : bool
-        Search the learning rate that the model takes with this optimizer, too.
-    rate_updates : int, optional
-        Of each run of that search; by default by what a pass costs.
-    options
-        As of ``probe``.
-
-    Raises
-    ------
-    GradcheckError
-        Something isn't as it has to be; the message says what would be right.
+    The options are those of ``gradcheck probe`` (``spec.options.probing``); what isn't named here goes to ``probe``.
     """
     at_least("seed", seed, 0, "it seeds the random numbers")
     arguments, of_optimizer = parse_arguments(kwargs), parse_optimizer_options(optimizer_options or ())

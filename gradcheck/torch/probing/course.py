@@ -16,20 +16,9 @@ def follow(
     tick: Callable[[float], None] | None = None,
     glance: Callable[[int], Judgement] | None = None,
 ) -> Judgement:
-    """Take steps of training into a history, and return what is found after the last one.
+    """Take steps of training, if any, into an empty history, and return what is found after the last one.
 
-    Parameters
-    ----------
-    run : callable
-        Number of a batch ↦ what a pass of it finds.
-    steps : Steps or None
-        None: one pass, and none after it.
-    history : History
-        Still empty.
-    tick : callable, optional
-        Called with the share of the work that has been done.
-    glance : callable, optional
-        In place of `run` for all but the last pass.
+    A run is of the batch of a number; a glance takes its place for all but the last pass.
     """
     passes = 1 if steps is None else steps.number + 2
     if steps is not None:

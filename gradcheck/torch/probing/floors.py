@@ -11,7 +11,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.probing.loss_faults import FLOOR, floor_of_softmax
 from gradcheck.torch.graph import Node
 from gradcheck.torch.probing.bounds import depends_on_inputs, range_of
-from gradcheck.torch.probing.losses import BETWEEN
+from gradcheck.torch.probing.losses import BETWEEN, made_by
 
 #: The share of what guessing costs that a loss of pairs may cost at best. A softmax of cosines of 8,192 examples is at
 #: 0.56 with the temperature 0.5, and trains (Chen et al. 2020, SimCLR): it isn't meant to tell all of them apart.
@@ -57,8 +57,7 @@ def _is_named(node: Node, logits: Logits) -> bool:
 
 def _before(node: Node, name: str) -> Node:
     """Return what goes into a function, if a node is that, but for its shape; else None."""
-    while node is not None and node.name().startswith(BETWEEN):
-        node = node.next_functions[0][0]
+    node = made_by(node)
     return node.next_functions[0][0] if node is not None and node.name().startswith(name) else None
 
 

@@ -54,18 +54,8 @@ def keep_healthy(
 ) -> tuple[SuggestionRecord, ...]:
     """Return the other steps that end healthy and lower, the lowest loss first; none where those taken do.
 
-    Parameters
-    ----------
-    model : nn.Module
-        As it was before the first step; is left so.
-    steps, history
-        Those that were taken, and what they showed.
-    run : callable
-        Number of a batch ↦ what a pass of it finds; the same batch for the same number.
-    glance : callable
-        The same for passes of which only loss and gradients matter.
-    tick : callable, optional
-        Called with the share of the work that has been done.
+    The model is as it was before the first step, and is left so. The same batch is run for the same number; a glance is
+    enough for passes of which only loss and gradients matter.
     """
     if history.statuses[0] != "healthy" or (history.statuses[-1] == "healthy" and not history.has_risen):
         return ()

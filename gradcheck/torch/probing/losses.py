@@ -1,6 +1,6 @@
 """The loss of the model's output and the targets: by name, by default, or the user's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -102,11 +102,11 @@ def _like_logits(output: object, targets: object) -> bool:
     if tensor is None or tensor.is_complex() or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
         return False
     if isinstance(targets, Tensor) and targets.is_floating_point() and targets.shape == tensor.shape:
-        return _squash(tensor) is None and _sum_to_one(targets, class_axis(tensor))
+        return _squash(tensor.grad_fn) is None and _sum_to_one(targets, class_axis(tensor))
     if isinstance(targets, Tensor):
         return not targets.is_floating_point() and targets.dtype != torch.bool and targets.dim() < tensor.dim()
     squashed = tensor.grad_fn is not None and tensor.grad_fn.name().startswith(SQUASHED)
-    return targets is None and not squashed and _squash(tensor) is None
+    return targets is None and not squashed and _squash(tensor.grad_fn) is None
 
 
 def _sum_to_one(targets: Tensor, axis: int) -> bool:
@@ -187,9 +187,11 @@ def _mean_square(output: object, targets: Tensor) -> Tensor:
 def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> tuple[Cause, ...]:
     """Find probabilities that a loss takes for logits, and those for which mean square was chosen."""
     tensor = main_tensor(output)
-    end = None if tensor is None else _squash(tensor)
-    if end is None or value is None:
+    end = None if tensor is None else _squash(tensor.grad_fn)
+    if tensor is None or value is None:
         return ()
+    if end is None:
+        return tuple(_squashed_within(chosen, value.grad_fn, tensor.grad_fn))
     squash = next(name for name in TWICE if end.name().startswith(name))
     code, again = TWICE[squash]
     between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
@@ -201,6 +203,17 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     return ()
 
 
+def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None) -> Iterator[Cause]:
+    """Yield that a loss applies a softmax or sigmoid to what the model gives, and another one to that."""
+    within = nodes([loss], lambda node: () if node is output else node.next_functions) if loss is not None else ()
+    for node in (one for one in within if not is_derivative(one.name())):
+        applied = [squash for squash, (_, again) in TWICE.items() if node.name().startswith(again)]
+        end = _squash(node.next_functions[0][0]) if applied else None
+        if end is not None and end.name().startswith(tuple(applied)) and not is_over_examples(end):
+            yield Cause(TWICE[applied[0]][0], details={"loss": chosen.name, "within": True})
+            return
+
+
 def _container(output: object) -> str:
     """Return what holds the output's tensors: ``tuple``, ``dict`` or a class's name; empty of a tensor by itself."""
     return "" if isinstance(output, Tensor) else type(output).__name__
@@ -208,19 +221,38 @@ def _container(output: object) -> str:
 
 def _room_left(end: Node) -> float:
     """Return the slope that a softmax has left on average, as a share of that of equal probabilities."""
-    axis = (end._saved_dim + 2**63) % 2**64 - 2**63
+    axis = axis_of(end)
     probabilities = end._saved_result.detach().double()
     return float((1 - probabilities.square().sum(axis)).mean() / (1 - 1 / probabilities.shape[axis]))
 
 
-def _squash(output: Tensor) -> Node | None:
-    """Return the node of the softmax or sigmoid that an output comes from, whatever its shape is since."""
-    node: Node | None = output.grad_fn
-    while node is not None and (is_derivative(node.name()) or not node.name().startswith(tuple(TWICE))):
+def _squash(node: Node | None) -> Node | None:
+    """Return the node of the softmax or sigmoid that a node's numbers come from, whatever their shape is since."""
+    node = made_by(node, *WITH_A_NUMBER)
+    if node is None or is_derivative(node.name()) or not node.name().startswith(tuple(TWICE)):
+        return None
+    # a softmax over one unit has a cause of its own
+    return node if node.name().startswith("Sigmoid") or node._saved_result.shape[axis_of(node)] > 1 else None
+
+
+def made_by(node: Node | None, *also: str) -> Node | None:
+    """Return the function that a node's numbers come from, through what keeps them, and what else is named."""
+    while node is not None and node.name().startswith((*BETWEEN, *also)):
         inputs = [one for one, _ in node.next_functions if one is not None]
-        passes_on = node.name().startswith(BETWEEN) or (node.name().startswith(WITH_A_NUMBER) and len(inputs) == 1)
-        node = inputs[0] if passes_on and inputs else None
-    if node is None or node.name().startswith("Sigmoid"):
-        return node
-    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
-    return node if node._saved_result.shape[axis] > 1 else None  # a softmax over one unit has a cause of its own
+        if len(inputs) != 1:
+            return node
+        node = inputs[0]
+    return node
+
+
+def axis_of(softmax: Node) -> int:
+    """Return the axis of a softmax, which its node keeps without its sign."""
+    return int((softmax._saved_dim + 2**63) % 2**64 - 2**63)
+
+
+def is_over_examples(node: Node) -> bool:
+    """Whether a node is a softmax over the rows of one row an example."""
+    if "oftmax" not in node.name():
+        return False
+    shape = node._saved_result.shape
+    return len(shape) == 2 and axis_of(node) % 2 == 0 and 1 < shape[0] != shape[1] > 1

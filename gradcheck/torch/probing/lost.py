@@ -59,20 +59,10 @@ def find_lost(
 ) -> tuple[str, ...]:
     """Return the modules that no gradient reaches although the loss depends on their values.
 
-    Not those that lead to an output of the model that the loss ignores, as a head does that is trained by another
-    loss; nor copies of layers that are trained, as a target network is. Of scales and biases alone nothing is said.
-
-    Parameters
-    ----------
-    candidates : dict
-        Modules without gradient, with their parameters.
-    gradients : mapping
-    output : object
-        What the model returned.
-    marked : collection of str
-        Modules whose values reach the loss by operations of PyTorch alone.
-    loss_depends : callable
-        Weights ↦ whether the loss changes when they are moved: there are other ways, such as NumPy.
+    Not those that lead to an output of the model that the loss ignores, as a head does that is trained by another loss;
+    nor copies of layers that are trained, as a target network is. Of scales and biases alone nothing is said. The
+    values of those that are marked reach the loss by operations of PyTorch alone; of the others the loss is asked
+    whether it changes as they are moved, for there are other ways, such as NumPy.
     """
     apart = without_led_to(candidates, gradients, output)
     others = {name: _matrices(own) for name, own in apart.items() if name not in marked and _matrices(own)}

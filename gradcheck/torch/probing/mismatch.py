@@ -14,10 +14,13 @@ from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.bounds import depends_on_inputs, range_of
 from gradcheck.torch.probing.floors import find_floor
-from gradcheck.torch.probing.losses import BETWEEN
+from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, axis_of, is_over_examples, made_by
 
 #: Losses of differences, whose nodes keep the targets.
 DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
+
+#: What gives numbers another shape, in their order.
+VIEWS = ("ViewBackward0", "UnsafeViewBackward0")
 
 #: What takes a part of an output, as o[:, 0].
 PARTS = ("Select", "Slice")
@@ -60,6 +63,7 @@ def find_mismatch(
         yield from _out_of_reach(tensor, between, end)
     if not drawn:
         yield from find_floor(between)
+    yield from _of_views(between)
     if isinstance(targets, Tensor):
         yield from _of_divergence(targets, between)
     if tensor is not None and _is_over_examples(tensor):
@@ -179,16 +183,30 @@ def _of_labels(between: list[Node]) -> Iterator[Cause]:
 def _of_nll(node: Node) -> Iterator[Cause]:
     given = node._saved_self.detach().double()
     axis = 1 if given.dim() > 1 else 0
-    function = node.next_functions[0][0]
-    while function is not None and function.name().startswith(BETWEEN):
-        function = function.next_functions[0][0]
-    over_batch = function is not None and "oftmax" in function.name() and _axis(function) == 0
-    if over_batch and given.dim() == 2 and 1 < given.shape[0] != given.shape[1] > 1:
+    function = made_by(node.next_functions[0][0], "LogBackward", *WITH_A_NUMBER)
+    functions = [function]
+    if function is not None and function.name().startswith("LogSoftmax"):  # the loss's, or one before it
+        functions.append(made_by(function.next_functions[0][0], *WITH_A_NUMBER))
+    softmaxes = [one for one in functions if one is not None and "oftmax" in one.name()]
+    if any(map(is_over_examples, softmaxes)):
         yield Cause("softmax-over-batch", None, given.shape[0])
-    elif not over_batch and bool((given.logsumexp(axis).abs() > NORMALISED).double().mean() > 0.5):
+    elif all(map(axis_of, softmaxes)) and bool((given.logsumexp(axis).abs() > NORMALISED).double().mean() > 0.5):
         rows = given.sum(axis)
         probabilities = bool((given >= 0).all()) and bool(((rows - 1).abs() < NORMALISED).all())
         yield Cause("nll-not-log", details={"given": "probabilities" if probabilities else "scores"})
+
+
+def _of_views(between: list[Node]) -> Iterator[Cause]:
+    """Yield a view whose axes are those of what it is given in another order: it moves no number along with them."""
+    for node in between:
+        if node.name() not in VIEWS:
+            continue
+        given, made = tuple(node._saved_self_sym_sizes), tuple(node._input_metadata[0].shape)
+        long = [[size for size in shape if size > 1] for shape in (given, made)]
+        if long[0] != long[1] and sorted(long[0]) == sorted(long[1]):
+            sizes = {"given": "x".join(map(str, given)), "made": "x".join(map(str, made))}
+            yield Cause("axes-viewed", None, len(long[0]), details=sizes)
+            return
 
 
 def _of_divergence(targets: Tensor, between: list[Node]) -> Iterator[Cause]:
@@ -199,9 +217,7 @@ def _of_divergence(targets: Tensor, between: list[Node]) -> Iterator[Cause]:
             continue
         factors = [getattr(sides[1], name, None) for name in ("_saved_self", "_saved_other")]
         weighted = any(isinstance(one, Tensor) and torch.equal(one, targets) for one in factors)
-        given = next((one for one, _ in sides[1].next_functions if one is not None), None)
-        while given is not None and given.name().startswith(BETWEEN):
-            given = given.next_functions[0][0]
+        given = made_by(next((one for one, _ in sides[1].next_functions if one is not None), None))
         if weighted and given is not None and given.name().startswith("SoftmaxBackward"):
             yield Cause("nll-not-log", details={"given": "probabilities", "loss": "kl_div"})
             return
@@ -209,13 +225,10 @@ def _of_divergence(targets: Tensor, between: list[Node]) -> Iterator[Cause]:
 
 def _is_over_examples(output: Tensor) -> bool:
     """Whether an output, one row an example, is a softmax over the rows."""
-    node = output.grad_fn
-    while node is not None and node.name().startswith(BETWEEN):
-        node = node.next_functions[0][0]
-    if node is None or not node.name().startswith(("Softmax", "LogSoftmax")) or node._saved_result.dim() != 2:
+    node = made_by(output.grad_fn)
+    if node is None or not node.name().startswith(("Softmax", "LogSoftmax")):
         return False
-    rows, columns = node._saved_result.shape
-    return _axis(node) % 2 == 0 and output.shape == (rows, columns) and 1 < rows != columns > 1
+    return is_over_examples(node) and output.shape == node._saved_result.shape
 
 
 def find_mixed_examples(
@@ -232,12 +245,8 @@ def find_mixed_examples(
         return
     for node in (one for one, name in graph.names.items() if name == "SoftmaxBackward0"):
         shape = node._saved_result.shape
-        over_first = shape[:1] == (examples,) and _axis(node) % len(shape) == 0
+        over_first = shape[:1] == (examples,) and axis_of(node) % len(shape) == 0
         several = examples not in shape[1:] and math.prod(shape[1:]) > 1 and shape != tensor.shape
         if over_first and several and depends_on_inputs(node) and node in graph.reached([value.grad_fn]):
             yield Cause("softmax-over-batch", None, examples, details={"within": True})
             return
-
-
-def _axis(node: Node) -> int:
-    return int((node._saved_dim + 2**63) % 2**64 - 2**63)

@@ -64,16 +64,8 @@ def uses_unheard(record: Recording) -> str:
 def find_partial(why: str, gradients: Gradients, loss: Callable[[], Tensor], value: float, shift: int) -> Cause | None:
     """Return that a gradient is not the loss's, if weights that are moved along it change that otherwise.
 
-    Parameters
-    ----------
-    why : str
-        A layer some of whose uses get no gradient; empty where a derivative is taken without a graph.
-    gradients : mapping
-        Those of some weights, of 2**shift times the loss.
-    loss : callable
-        Returns the model's loss, the same each time.
-    value : float
-        The loss that belongs to the gradient.
+    The gradients are of some weights, and of 2**shift times the loss, which is the same each time. The reason is a
+    layer some of whose uses get no gradient; it is empty where a derivative is taken without a graph.
     """
     arrived = ((one, found) for one, found in gradients.items() if found is not None)
     pairs = [(one, found.to_dense() if found.is_sparse else found) for one, found in arrived]

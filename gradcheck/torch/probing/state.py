@@ -27,14 +27,8 @@ def untouched(
 ) -> Iterator[None]:
     """Put parameters, buffers, gradients, mode and optimizer back as they were, those of modules beside it, too.
 
-    Parameters
-    ----------
-    model : nn.Module
-    optimizer : Optimizer, optional
-    beside : sequence of nn.Module
-    lean : bool
-        Nothing but forward passes may change parameters: copies are made for each pass, and those that it leaves
-        alone make room for the gradients. Hooks of the user's may change parameters on the way back: not so then.
+    If it is to be lean, nothing but forward passes may change parameters: copies are made for each pass, and those that
+    it leaves alone make room for the gradients. Hooks of the user's may change parameters on the way back: not so then.
     """
     modules = dict.fromkeys(one for part in (model, *beside) for one in all_modules(part))
     trained = [one for group in optimizer.param_groups for one in group["params"]] if optimizer is not None else []

@@ -42,16 +42,7 @@ def join(
 ) -> None:
     """Replace this process's norms by those of all processes together, and its loss by their mean, in place.
 
-    Parameters
-    ----------
-    lists : dict
-        Quantity ↦ one number for each parameter; None for no number.
-    whole : dict
-        Numbers of the whole step.
-    added : sequence of float
-        What ``shares`` returned.
-    device : torch.device
-        Where the processes exchange numbers.
+    The lists have a number for each parameter, or None; what is added is what ``shares`` returned.
     """
     names = [name for name in NORMS if name in lists]
     loss = whole.get("loss")

@@ -28,17 +28,8 @@ Join: TypeAlias = Callable[[dict[str, list[float | None]], dict[str, float | Non
 class Sample:
     """What is measured in one step; all of it stays on the device until ``numbers`` is called.
 
-    Parameters
-    ----------
-    parameters : sequence of Parameter
-    copies : list of Tensor, optional
-        Memory for the weights before the update, kept from step to step; empty at first. None without updates.
-    outputs : Outputs, optional
-    leftovers : Leftovers
-    weights : bool
-        Whether weights and updates are measured in this step, or gradients only.
-    join : callable, optional
-        Joins the numbers of several processes.
+    Weights and updates are measured in some steps, gradients in all. The copies are memory for the weights before the
+    update, kept from step to step and empty at first; there are none without updates.
     """
 
     def __init__(

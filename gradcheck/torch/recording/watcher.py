@@ -21,27 +21,8 @@ class Watcher(Recorder):
     """Records a run as ``Recorder`` does, diagnoses what it has recorded, and acts on what it finds.
 
     Of several processes that train one model each has a watcher: the first one writes the log, and all have the same
-    numbers, the norms of the whole model, by one all-reduce for each record; so that they stop together.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    file : str or Path
-    on_finding : "warn", "stop" or callable
-        What is done about a finding.
-    check_every : int
-        Steps to the first diagnosis.
-    log : callable, optional
-        Called with a finding as a metric, for the trainer's own logger.
-    **options
-        Those of ``Recorder``.
-
-    Attributes
-    ----------
-    findings : list of LogFinding
-        What was found so far.
-    should_stop : bool
-        Whether the training is to stop.
+    numbers, the norms of the whole model, by one all-reduce for each record; so that they stop together. A finding is
+    logged as a metric, too, where there is a logger.
     """
 
     def __init__(

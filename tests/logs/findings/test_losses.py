@@ -277,3 +277,9 @@ def test_nothing_is_said_of_a_policys_loss_above_its_first_row_nor_of_a_log_with
     assert "loss-rises" in kinds(found(rows(losses, score=lambda step: 1.0)))
     assert "loss-rises" not in kinds(found(rows(losses, **{name: lambda step: 1.0})))
     assert "loss-rises" not in kinds(found([row | {"step": row["step"] + 1000} for row in rows(losses)]))
+
+
+def test_a_loss_that_ends_ten_times_above_where_it_jumped_from_learnt_no_new_data(found):
+    losses = np.concatenate([np.full(10, 1.4), np.geomspace(400, 60, 40), noisy(35, 0.5, 250)])
+    (one,) = found([{"step": step, "loss": float(loss)} for step, loss in enumerate(losses)])
+    assert (one.kind, one.weight) == ("loss-jump", "warning")

@@ -317,3 +317,32 @@ def test_a_layer_whose_gradient_is_far_above_all_others_leaves_a_doubt(deviation
         gradients = {layer.name: layer.log10_gradient_rms for layer in report.layers}
         most = gradients.pop("projection")
         assert cause.value == pytest.approx(most - max(gradients.values()))
+
+
+def table(scale):
+    """Columns of which the last one is larger by a factor."""
+    sizes = torch.tensor([1.0, 1, 1, 1, 1, scale])
+    inputs = torch.randn(128, 6) * sizes
+    return inputs, (inputs / sizes)[:, :3].argmax(1)
+
+
+RAW = {"linear": [nn.Linear(6, 3)], "perceptron": [nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 3)]}
+
+
+@pytest.mark.parametrize("layers", RAW)
+def test_a_raw_table_is_not_collapsed_but_its_columns_are_apart(layers, said):
+    report = probe(nn.Sequential(*RAW[layers]), table(1e4))
+    assert report.verdict.status == "exploding"  # plain SGD doesn't bear it
+    assert codes(report)[:2] == ["inputs-explode", "features-apart"]
+    assert report.verdict.score < 0.5
+    assert "column 6 of the inputs varies" in said(report)
+
+
+@pytest.mark.parametrize("layers", RAW)
+def test_columns_that_are_standardised_are_none(layers):
+    assert "features-apart" not in codes(probe(nn.Sequential(*RAW[layers]), table(1.0)))
+
+
+def test_a_norm_in_front_of_the_first_layer_takes_care_of_columns():
+    report = probe(nn.Sequential(nn.BatchNorm1d(6), *RAW["perceptron"]), table(1e4))
+    assert (report.verdict.status, "features-apart" in codes(report)) == ("healthy", False)

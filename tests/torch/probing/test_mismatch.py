@@ -206,3 +206,59 @@ def test_a_divergence_of_probabilities_is_told_from_one_of_their_logarithms(give
         return functional.kl_div(given(output, -1), targets, reduction="batchmean")
 
     assert ("nll-not-log" in codes(targets, divergence, units=5)) is named
+
+
+def over_examples(output, targets):
+    return functional.nll_loss(torch.log(output.softmax(0) + 1e-8), targets)
+
+
+def over_examples_first(output, targets):
+    return functional.cross_entropy(output.softmax(0), targets)
+
+
+def over_classes(output, targets):
+    return functional.nll_loss(torch.log(output.softmax(1) + 1e-8), targets)
+
+
+@pytest.mark.parametrize(
+    ("loss", "named"),
+    [(over_examples, ["softmax-over-batch"]), (over_examples_first, ["softmax-over-batch"]), (over_classes, [])],
+)
+def test_a_softmax_over_the_examples_within_the_loss_is_named_whatever_is_after_it(loss, named):
+    assert codes(CLASSES, loss, units=4) == named
+
+
+@pytest.mark.parametrize(("loss", "units", "targets", "named"), [
+    (lambda output, targets: functional.cross_entropy(output.softmax(1), targets), 4, CLASSES, "softmax-twice"),
+    (lambda output, targets: functional.binary_cross_entropy_with_logits(output.sigmoid(), targets), 1,
+     (NUMBERS > 0).float(), "sigmoid-twice"),
+], ids=["softmax", "sigmoid"])  # fmt: skip
+def test_a_loss_that_squashes_twice_by_itself_is_named(loss, units, targets, named):
+    assert codes(targets, loss, units=units) == [named]
+
+
+class Tokens(nn.Module):
+    """Logits of shape (examples, steps, classes)."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+@pytest.mark.parametrize(
+    ("moved", "named"),
+    [
+        (lambda output: output.view(8, 4, 6), True),
+        (lambda output: output.transpose(1, 2), False),
+        (lambda output: output.transpose(1, 2).reshape(8, 4, 6, 1).squeeze(3), False),
+    ],
+    ids=["view", "transpose", "an axis of one"],
+)
+def test_a_view_in_place_of_a_transpose_before_the_loss_is_named(moved, named):
+    batch = torch.randn(8, 6, 8), torch.arange(48).reshape(8, 6) % 4
+    report = probe(Tokens(), batch, lambda output, targets: functional.cross_entropy(moved(output), targets))
+    assert ("axes-viewed" in [cause.code for cause in report.verdict.causes]) is named
+    assert report.verdict.status == "healthy"

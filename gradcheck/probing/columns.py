@@ -1,0 +1,33 @@
+"""A table whose columns are of very different size, so that one of them is all that tells its rows apart."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.engine.diversity import effective_rank
+from gradcheck.engine.types import Array
+from gradcheck.spec.thresholds import USUAL
+
+#: Of fewer rows nobody knows how much a column varies; more than these add nothing.
+FEWEST, MOST = 8, 1024
+
+#: Of more columns than these no single one is called by its number.
+WIDEST = 4096
+
+
+def columns_apart(tables: Iterable[Array]) -> Cause | None:
+    """Return that the rows of a table look alike as it is, and don't once each column is divided by its deviation."""
+    for table in tables:
+        if table.ndim != 2 or len(table) < FEWEST or not 2 <= table.shape[1] <= WIDEST or table.dtype.kind != "f":
+            continue
+        rows = table[:MOST].astype(np.float64)
+        spreads = rows.std(0)
+        varying = spreads > 0
+        if not np.isfinite(spreads).all() or varying.sum() < 2:
+            continue
+        rank = effective_rank((rows - rows.mean(0)) / spreads.max())
+        if rank < USUAL.min_rank <= effective_rank((rows[:, varying] - rows[:, varying].mean(0)) / spreads[varying]):
+            times = float(spreads.max() / np.median(spreads[varying]))
+            return Cause("features-apart", None, times, None, {"column": int(spreads.argmax()) + 1, "rank": rank})
+    return None
