@@ -202,10 +202,9 @@ class Kinds:
         if any(other.inside and other.key == kind.key and other is not kind for other in self.kinds):
             own = {column: name for column, name in own.items() if column != STEP}  # two counters of the same steps
         lacks_loss = LOSS in kind.names and LOSS not in own
-        columns, at = list(own), [places[name] for name in own.values()]
         counters = self._counters(found, own, places)
         kind.inside = inside = STEP in counters
-        columns, at = [*columns, *counters], [*at, *counters.values()]
+        columns, at = [*own, *counters], [*(places[name] for name in own.values()), *counters.values()]
         order = sorted(range(len(at)), key=at.__getitem__)  # as the numbers stand in the line
         columns, at = [columns[place] for place in order], [at[place] for place in order]
         epoch = columns.index(EPOCH) if EPOCH in columns else -1
