@@ -30,6 +30,44 @@ def model(activation, gain=1.0, depth=12):
 batch = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
 """
 
+#: What passes, for options of the assertion.
+OPTIONS = """
+def test_allowed_verdicts_pass(gradcheck):
+    report = gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow=("vanishing", "collapsed"))
+    assert report.verdict.status == "vanishing"
+
+def test_one_allowed_verdict_needs_no_tuple(gradcheck):
+    gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow="vanishing")
+
+def test_other_verdicts_do_not(gradcheck):
+    with pytest.raises(AssertionError, match="is vanishing"):
+        gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow="exploding")
+
+def test_limits(gradcheck):
+    with pytest.raises(AssertionError, match="is vanishing|is exploding"):
+        gradcheck.assert_healthy(model(nn.Tanh), batch, max_span=1e-6)
+
+def test_the_loss(gradcheck):
+    seen = []
+    def loss(output, targets):
+        seen.append(output.shape)
+        return output.square().mean()
+    gradcheck.assert_healthy(model(nn.Tanh), (batch, torch.zeros(32, 3)), loss)
+    assert seen
+
+def test_a_verdict_that_there_is_not(gradcheck):
+    with pytest.raises(ValueError, match="allow='vanished' is unknown; did you mean 'vanishing'"):
+        gradcheck.assert_healthy(model(nn.Tanh), batch, allow="vanished")
+
+def test_the_model_is_left_as_it_was(gradcheck):
+    one = model(nn.Tanh).eval()
+    before = [weight.clone() for weight in one.parameters()]
+    gradcheck.assert_healthy(one, batch, steps=2)
+    assert all(map(torch.equal, before, one.parameters()))
+    assert not one.training
+    assert all(weight.grad is None for weight in one.parameters())
+"""
+
 FAILS_IF_TORCH_IS_IMPORTED = """
 import sys
 from importlib.machinery import PathFinder
@@ -78,11 +116,6 @@ def pytest_run(tmp_path):
     return partial(run_pytest, tmp_path, site_of(tmp_path))
 
 
-@pytest.fixture
-def with_torch():
-    pytest.importorskip("torch")
-
-
 def test_a_run_that_does_not_use_the_fixture_loads_nothing_heavy(pytest_run):
     text = """
         import sys
@@ -110,7 +143,7 @@ def test_without_torch_the_fixture_says_in_one_line_what_to_install(pytest_run):
 
 @pytest.fixture(scope="module")
 def of_models(tmp_path_factory):
-    """What pytest prints of a healthy model, a sick one and one that cannot be run: of all, and of each that fails."""
+    """What pytest prints of a healthy model, a sick one, one that cannot be run, and options; and of each failure."""
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("models")
     said = run_pytest(
@@ -126,7 +159,7 @@ def test_sick(gradcheck):
 
 def test_shape(gradcheck):
     gradcheck.assert_healthy(model(nn.Tanh), batch[:, :3])
-""",
+{OPTIONS}""",
     )
     _, sick, shape = re.split("_{5,} test_(?:sick|shape) _{5,}", said)
     return said, sick, shape
@@ -134,7 +167,8 @@ def test_shape(gradcheck):
 
 def test_a_healthy_model_passes_and_a_sick_one_fails_with_its_layers(of_models):
     said, sick, _ = of_models
-    assert "2 failed, 1 passed" in said
+    assert "2 failed, " in said
+    assert "::test_healthy" not in said
     assert ">       gradcheck.assert_healthy(model(nn.Sigmoid), batch)" in sick.replace(
         ">   gradcheck", ">       gradcheck"
     )
@@ -153,41 +187,7 @@ def test_a_model_that_cannot_be_run_is_reported_without_the_insides_of_the_probe
     assert "passing.py" not in after
 
 
-def test_options_of_the_assertion_reach_the_diagnosis(pytest_run, with_torch):
-    said = pytest_run(f"""{MODELS}
-def test_allowed_verdicts_pass(gradcheck):
-    report = gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow=("vanishing", "collapsed"))
-    assert report.verdict.status == "vanishing"
-
-def test_one_allowed_verdict_needs_no_tuple(gradcheck):
-    gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow="vanishing")
-
-def test_other_verdicts_do_not(gradcheck):
-    with pytest.raises(AssertionError, match="is vanishing"):
-        gradcheck.assert_healthy(model(nn.Sigmoid), batch, allow="exploding")
-
-def test_limits(gradcheck):
-    with pytest.raises(AssertionError, match="is vanishing|is exploding"):
-        gradcheck.assert_healthy(model(nn.Tanh), batch, max_span=1e-6)
-
-def test_the_loss(gradcheck):
-    seen = []
-    def loss(output, targets):
-        seen.append(output.shape)
-        return output.square().mean()
-    gradcheck.assert_healthy(model(nn.Tanh), (batch, torch.zeros(32, 3)), loss)
-    assert seen
-
-def test_a_verdict_that_there_is_not(gradcheck):
-    with pytest.raises(ValueError, match="allow='vanished' is unknown; did you mean 'vanishing'"):
-        gradcheck.assert_healthy(model(nn.Tanh), batch, allow="vanished")
-
-def test_the_model_is_left_as_it_was(gradcheck):
-    one = model(nn.Tanh).eval()
-    before = [weight.clone() for weight in one.parameters()]
-    gradcheck.assert_healthy(one, batch, steps=2)
-    assert all(map(torch.equal, before, one.parameters()))
-    assert not one.training
-    assert all(weight.grad is None for weight in one.parameters())
-""")
-    assert "7 passed" in said
+def test_options_of_the_assertion_reach_the_diagnosis(of_models):
+    said, *_ = of_models
+    assert f"2 failed, {1 + OPTIONS.count('def test_')} passed" in said
+    assert re.findall(r"^FAILED test_it.py::(\w+)", said, re.MULTILINE) == ["test_sick", "test_shape"]

@@ -65,24 +65,9 @@ REPLACED = {
 
 
 def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
-    """Return the judgement of a pass.
-
-    Notes
-    -----
-    A weight that a norm follows can be scaled without effect: a gradient step that is too large for it only makes it
-    longer, and so its next steps smaller (Arora, Li & Lyu 2019). Gradients that grow towards the input, as they do
-    with batch norm (Yang et al. 2019), count half there: residual networks with batch norm train at three decades and
-    more.
-    """
+    """Return the judgement of a pass."""
     flow, summary = found.flow, summarize(found.flow)
-    limits, counted, wider = thresholds, summary, False
-    if _grows_before_norms(flow, summary):
-        spans = summary.gradient_span, summary.weight_gradient_span
-        wider = max(spans) > thresholds.max_span
-        counted = summary._replace(gradient_span=spans[0] / BEFORE_NORMS, weight_gradient_span=spans[1] / BEFORE_NORMS)
-    if wider:
-        span, growth = thresholds.max_span * BEFORE_NORMS, thresholds.explode_above**BEFORE_NORMS
-        limits = replace(thresholds, max_span=span, explode_above=growth)
+    limits, counted = _before_norms(flow, summary, thresholds)
     diagnosis, far = diagnose(flow, summary, limits), tuple(starts_far(found))
     breaks = flow.output.log10_logit_rms > OUTPUT_DECADES or bool(far)  # the first steps what is there
     shown = diagnosis.verdict.status
@@ -93,20 +78,43 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     inelastic = why_inelastic(found) if status == "vanishing" else ()
     measured = (*diagnosis.verdict.causes, *inelastic) if beyond else (*inelastic, *diagnosis.verdict.causes)
     growing = tuple(causes_of_growth(flow)) if far or status == "exploding" else ()  # nearer to the fault than far
-    causes = (*_first_causes(found, status, growing or far), *measured, *_further_causes(found, status, wider))
+    causes = (
+        *_first_causes(found, status, growing or far),
+        *measured,
+        *_further_causes(found, status, limits is not thresholds),
+    )
     causes = tuple(_without_replaced(causes, all_cut=bool(found.cut)))
     if found.cut or (found.untrained and silent_layers(flow)):
         diagnosis = _without_gradient(diagnosis, () if found.untrained else silent_layers(flow), flow)
     lost = found.closed or found.parts.status or status == "no-gradient" or _stops_at_norm(found)
     chance = 0.0 if lost else score(flow, counted)
-    verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
-    certain = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
     summed = bool(far) and found.at_loss.first.pair_width > 0  # a distance is as large as it has numbers
     by_itself = status == "exploding" and ((breaks and not summed) or falls_without_bound(found))  # such a loss falls
-    if by_itself or any(one.code == "inputs-alike" for one in found.origins):
-        certain, verdict = True, verdict._replace(score=min(chance, TRAINS_ALL_THE_SAME))
-    certain = certain or found.closed is not None or bool(found.parts.status)
+    by_itself = by_itself or any(one.code == "inputs-alike" for one in found.origins)
+    if by_itself:
+        chance = min(chance, TRAINS_ALL_THE_SAME)
+    hopeless = beyond and bool(inelastic) and is_hopeless(found) and not found.gated
+    certain = by_itself or hopeless or found.closed is not None or bool(found.parts.status)
+    verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
+
+
+def _before_norms(flow: ModelFlow, summary: Summary, limits: Thresholds) -> tuple[Thresholds, Summary]:
+    """Return the limits that hold, wider where norms follow and the span asks for it, and the decades that count.
+
+    A weight that a norm follows can be scaled without effect: a gradient step that is too large for it only makes it
+    longer, and so its next steps smaller (Arora, Li & Lyu 2019). Gradients that grow towards the input, as they do
+    with batch norm (Yang et al. 2019), count half there: residual networks with batch norm train at three decades and
+    more.
+    """
+    if not _grows_before_norms(flow, summary):
+        return limits, summary
+    spans = summary.gradient_span, summary.weight_gradient_span
+    counted = summary._replace(gradient_span=spans[0] / BEFORE_NORMS, weight_gradient_span=spans[1] / BEFORE_NORMS)
+    if not max(spans) > limits.max_span:
+        return limits, counted
+    span, growth = limits.max_span * BEFORE_NORMS, limits.explode_above**BEFORE_NORMS
+    return replace(limits, max_span=span, explode_above=growth), counted
 
 
 def _without_replaced(causes: Sequence[Cause], *, all_cut: bool = False) -> Iterator[Cause]:

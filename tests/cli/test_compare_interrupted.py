@@ -129,7 +129,7 @@ def test_killed_twice_and_torn_it_still_comes_to_the_same_end(journal, sweep, fi
 
 
 @linux
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_an_interrupt_exits_with_130_and_keeps_what_is_finished(workers, journal, sweep, finished, uninterrupted):
     with sweep("--workers", workers, "--journal", journal) as (process, printed):
         pids = children(process)

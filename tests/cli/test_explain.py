@@ -156,11 +156,10 @@ def test_the_check_for_ci_on_a_page_passes_and_fails_once_the_network_changes(gr
 
 
 @pytest.mark.parametrize("name", ["remarks", "roles", "frameworks"])
-def test_a_probe_on_a_page_finds_what_the_page_says(name, gradcheck, strictly):
+def test_a_probe_on_a_page_finds_what_the_page_says(name, printed, strictly):
     pytest.importorskip("torch")
     for example in (*TOPICS[name].examples, *TOPICS[name].try_next):
-        ended = gradcheck(f"{example.arguments} --json", cwd=Path(__file__).parents[2] / "examples")
-        report = strictly(ended.stdout)
+        report = strictly(printed(f"{example.arguments} --json", cwd=Path(__file__).parents[2] / "examples"))
         assert report["verdict"]["status"] == example.verdict
         span = f"span {report['summary']['gradient_span']:.1f}"
         assert example.figures in {"", span, *(cause["code"] for cause in report["verdict"]["causes"])}

@@ -82,9 +82,14 @@ def test_a_quiet_document_is_still_a_document(form, printed):
     "line",
     [  # which say more than the pipe holds
         "simulate --depth 100 --width 4 --batch-size 4 --json",
-        "simulate --depth 100 --width 2 --batch-size 4 --no-suggest --all-layers",
         "simulate --help",
-        "simulate --depth 100 --width 4 --batch-size 4 --json --output /dev/stdout",
+        *(
+            pytest.param(line, marks=pytest.mark.slow)
+            for line in (
+                "simulate --depth 100 --width 2 --batch-size 4 --no-suggest --all-layers",
+                "simulate --depth 100 --width 4 --batch-size 4 --json --output /dev/stdout",
+            )
+        ),
     ],
 )
 def test_a_closed_pipe_ends_silently(line, start):

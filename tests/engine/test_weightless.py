@@ -10,7 +10,8 @@ from gradcheck.engine.linear import Dense, Weightless
 from gradcheck.engine.noise import Noise
 
 #: Few enough for each run, and as many as tell smaller errors from luck.
-every_count = pytest.mark.parametrize("draws", [250, pytest.param(1500, marks=pytest.mark.slow)])
+FEW, MANY = 250, 1000
+every_count = pytest.mark.parametrize("draws", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
 SHAPES = {
     "square": (3, 5, 5),
     "wide": (3, 4, 6),
@@ -212,6 +213,18 @@ def test_rounding_of_the_input_does_not_change_the_draw(haar, x, rank, drawn):
 # ---- the law
 
 
+every_shape = pytest.mark.parametrize(
+    ("shape", "draws"),
+    [
+        ("square", FEW),
+        *(
+            pytest.param(name, MANY, marks=pytest.mark.slow)
+            for name in ("square", "wide", "tall", "nearly as many examples as inputs")
+        ),
+    ],
+)
+
+
 @pytest.fixture(scope="module")
 def check_law(passes, means_p_value):
     """Hold the moments of x W and δ Wᵀ against their formulas and against draws of matrices.
@@ -240,15 +253,8 @@ def check_law(passes, means_p_value):
     return check
 
 
-@every_count
 @every_law
-@pytest.mark.parametrize(
-    "shape",
-    [
-        "square",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "tall", "nearly as many examples as inputs")),
-    ],
-)
+@every_shape
 def test_moments_are_those_of_a_matrix(draws, haar, shape, arrays, check_law):
     x, delta = arrays(*SHAPES[shape])
     check_law(draws, x, delta, fan_out=delta.shape[1], haar=haar)
@@ -279,15 +285,8 @@ def test_a_bias_is_added_and_nothing_else(haar, arrays, drawn):
     np.testing.assert_array_equal(biased(x)[1](delta), plain(x)[1](delta))
 
 
-@every_count
 @every_law
-@pytest.mark.parametrize(
-    "shape",
-    [
-        "square",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "tall", "nearly as many examples as inputs")),
-    ],
-)
+@every_shape
 def test_a_gradient_that_depends_on_the_output_comes_back_as_through_a_matrix(
     draws, haar, shape, arrays, passes, ks_p_value
 ):

@@ -147,6 +147,7 @@ def test_the_law_is_that_of_the_drawn_entries(entries):
         assert entries("inits")[name]["law"] == ("frame" if orthonormal else cut if kurtosis > 2 else "uniform"), name
 
 
+@pytest.mark.slow
 def test_a_frameworks_layers_have_the_deviation_that_is_drawn(entries):
     for name in FRAMEWORKS:
         entry = entries("inits")[name]

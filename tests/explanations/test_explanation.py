@@ -186,6 +186,7 @@ def test_the_formula_of_the_score_is_that_of_the_diagnosis():
     assert tuple(numbers) == expected
 
 
+@cache
 def decades_of(**options):
     return simulate(**options).layers[0].log10_gradient_ratio
 
@@ -200,9 +201,14 @@ def share_of_dead(depth):
     return sum(simulate(**network, seed=seed).verdict.status == "dead" for seed in range(200)) / 2
 
 
+@cache
+def layers_of_a_deep_sigmoid():
+    return simulate(depth=600).layers
+
+
 def layers_above(decades):
     """How many layers behind the loss a sigmoid's gradient is last above 10**decades."""
-    layers = simulate(depth=600).layers
+    layers = layers_of_a_deep_sigmoid()
     return next(600 - layer.index for layer in reversed(layers) if layer.log10_gradient_rms < decades)
 
 
@@ -217,6 +223,7 @@ def edge_of_tanh(gain):
     return gain * math.sqrt(float(weights @ np.cosh(math.sqrt(q) * nodes) ** -4))
 
 
+@cache
 def log10_growth(preset):
     """By how many decades theory's gradient grows in a published transformer."""
     return theory(preset=preset).layers[0].log10_gradient_ratio

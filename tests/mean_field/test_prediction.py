@@ -140,7 +140,7 @@ def test_and_residual_networks(activation, norm):
 
 
 @pytest.mark.parametrize(
-    "activation", ["relu", "linear", *(pytest.param(one, marks=pytest.mark.slow) for one in ("gelu", "softplus"))]
+    "activation", ["relu", *(pytest.param(one, marks=pytest.mark.slow) for one in ("linear", "gelu", "softplus"))]
 )
 def test_deep_residual_streams_without_a_norm_pull_the_gradient_along(activation):
     """Random directions alone would lose 7.4 of relu's 10.7 decades."""
@@ -176,7 +176,7 @@ def test_and_networks_whose_width_changes_from_layer_to_layer(activation, init):
     assert_as_predicted(network(activation, depth=5, width=(1024, 512, 2048, 1024, 512), init=init))
 
 
-@pytest.mark.parametrize(("activation", "stride"), [("tanh", 4.0), ("gelu", 0.2)])
+@pytest.mark.parametrize(("activation", "stride"), cells(("tanh", 4.0), slow=[("gelu", 0.2)]))
 def test_the_first_layers_follow_the_size_of_the_inputs(activation, stride):
     assert_as_predicted(network(activation, depth=5), stride=stride)
 
@@ -208,7 +208,8 @@ def test_batch_norm_makes_relu_gradients_grow_at_the_published_rate():
     np.testing.assert_allclose(10 ** (2 * predicted_gains(prediction)[1:]), rate, rtol=1e-4)
 
 
-@pytest.mark.parametrize("batch", [pytest.param(8, marks=pytest.mark.slow), 16])
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [8, 16])
 def test_batch_norm_makes_linear_gradients_grow_at_the_published_rate(batch):
     rate = (batch - 2) / (batch - 3)
     assert growth("linear", batch, seeds=320 // batch) == pytest.approx(rate, rel=0.02)

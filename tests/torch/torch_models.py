@@ -280,7 +280,7 @@ SICK = {
     "relu, gain too large": (lambda: mlp(gain=3.0, depth=20), rows, "exploding"),
     "tanh ordered": (lambda: mlp(nn.Tanh, 30, init="lecun", gain=0.7), rows, "vanishing"),
     "tanh chaotic": (lambda: mlp(nn.Tanh, 30, init="lecun", gain=3.0), rows, "exploding"),
-    "he relu, far too deep": (lambda: mlp(depth=90), rows, "collapsed"),
+    "he relu, far too deep": (lambda: mlp(depth=60), rows, "collapsed"),
     "dead by its bias": (lambda: mlp(bias=-30.0, depth=8), rows, "dead"),
     "vgg without norm": (lambda: drawn(vgg(norm=False), 0.01), image, "vanishing"),
     "a gate that never opens": (Gated, rows, "dead"),

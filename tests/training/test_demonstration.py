@@ -144,7 +144,7 @@ def test_a_strategy_does_not_depend_on_the_others():
 
 @pytest.mark.parametrize("options", [SMALL, MLP, SMALL | {"data": "gaussian", "steps": 4}], ids=str)
 def test_the_same_seed_is_the_same_report_and_another_is_another(options):
-    rules = ["none", "percentile", "zscore"]
+    rules = ["none", "percentile"]
     one, same, other = (gradcheck.clip_demo(**options, clip=rules, seed=seed).to_dict() for seed in (3, 3, 4))
     assert one == same
     assert one["strategies"] != other["strategies"]

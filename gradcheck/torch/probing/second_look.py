@@ -37,6 +37,7 @@ from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.sampling import draws_watched, find_sampled
 from gradcheck.torch.probing.saturation import Middle, cause_of
 from gradcheck.torch.probing.state import held, seed_all
+from gradcheck.torch.probing.terms import without_least
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
 from gradcheck.torch.probing.untrained import NO_LAYER, name_cut
 
@@ -95,7 +96,7 @@ def look_again(found: ModelPass, again: Again) -> ModelPass:
         return found
     questions = (_why_nonfinite,) if _is_nonfinite(found) else (
         _what_is_lost, _what_drops, _what_is_saturated, _what_is_rounding, _what_is_mixed, _what_is_sampled,
-        _what_is_partial,
+        _what_is_partial, _what_is_least,
     )  # fmt: skip
     for question in questions:
         with suppress(*UNWATCHED):
@@ -234,6 +235,11 @@ def _what_is_partial(found: ModelPass, again: Again) -> ModelPass:
     gradients = {one: found.gradients.get(one) for one in only if isinstance(one, nn.Parameter)}
     with held(again.model):
         return replace(found, partial=find_partial(found.partly, gradients, again.loss_value, value, found.shift))
+
+
+def _what_is_least(found: ModelPass, again: Again) -> ModelPass:
+    terms = without_least(found.at_loss.terms, again.model, again.run)
+    return replace(found, at_loss=found.at_loss._replace(terms=terms))
 
 
 def _of_nonfinite(again: Again) -> Iterator[Cause]:

@@ -1,20 +1,26 @@
 """The terms of a loss that is a sum, found in its graph."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
 from gradcheck.engine.magnitude import log10_joint_norm, log10_norm
 from gradcheck.probing.terms import Term
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import Layer
-from gradcheck.torch.probing.hooks import Recording, as_array
+from gradcheck.torch.modules import all_parameters
+from gradcheck.torch.probing.hooks import Recording, as_array, recording
+from gradcheck.torch.probing.moving import kept
+from gradcheck.torch.probing.state import held
 
 #: Of a sum of more terms none is looked at: each costs a part of a backward pass.
 MOST = 8
+
+#: Added to weights, times normal numbers, to see whether a term is where it is least.
+SHAKEN = 1e-3
 
 #: Nodes of a sum.
 SUMS = ("AddBackward", "SubBackward", "StackBackward")
@@ -42,6 +48,26 @@ def find_terms(value: Tensor, record: Recording, main: Node = None) -> tuple[Ter
         return tuple(_measured(edges, seeds, factors, record, main))
     except (RuntimeError, TypeError, AttributeError):  # checkpoints; before PyTorch 2.5 a gradient starts at no edge
         return ()
+
+
+def without_least(
+    terms: tuple[Term, ...], model: nn.Module, run: Callable[[Recording], tuple[object, Tensor]]
+) -> tuple[Term, ...]:
+    """Return terms of which one trains that has no gradient as it starts where it is least, given what passes a batch.
+
+    Other weights give it one, as they do a divergence of a posterior that starts as its prior.
+    """
+    if all(one.trains for one in terms):
+        return terms
+    weights = [one for one in all_parameters(model) if one.requires_grad]
+    with held(model), kept(weights), recording(model) as record:
+        with torch.no_grad():
+            for one in weights:
+                one.add_(SHAKEN * torch.randn_like(one))
+        after = find_terms(run(record)[1], record)
+    if len(after) != len(terms):
+        return terms
+    return tuple(old._replace(trains=old.trains or new.trains) for old, new in zip(terms, after, strict=True))
 
 
 def _summands(node: Node, index: int = 0) -> Iterator[GradientEdge]:

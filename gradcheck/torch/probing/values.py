@@ -86,7 +86,7 @@ def _side(node: Node | None, sides: Mapping[Node, int]) -> int:
     if node is None or is_derivative(node.name()):
         return 0
     name, inputs = node.name(), [sides[one] for one in _deciding(node)]
-    if name.startswith(FROM_ZERO):
+    if name.startswith(FROM_ZERO) or _is_clamped_above_zero(name, node):
         return 1
     if name.startswith(TO_ZERO):
         return -1
@@ -104,6 +104,12 @@ def _side(node: Node | None, sides: Mapping[Node, int]) -> int:
         return first if first == (second if name.startswith("Add") else -second) else 0
     same = len(set(inputs)) == 1 and not _has_other_values(name, node)
     return inputs[0] if same else 0
+
+
+def _is_clamped_above_zero(name: str, node: Node) -> bool:
+    """Whether a node's result is clamped at zero, or above, as a margin's loss is."""
+    least = getattr(node, "_saved_min", None) if name.startswith("Clamp") else None
+    return isinstance(least, int | float) and least >= 0
 
 
 def _side_of(node: Node, place: int) -> int:

@@ -128,7 +128,7 @@ def test_a_log_without_norms_grows_in_its_loss(course):
     assert sentence(one).startswith("the loss grows")
 
 
-@pytest.mark.parametrize("rate", [1.08, 1.15, 1.3, 1.6, 3.0])
+@pytest.mark.parametrize("rate", [1.08, 1.3, 3.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (1.15, 1.6))])
 @pytest.mark.parametrize(("noise", "rows"), [(0.02, 3), (0.08, 4)])
 def test_growth_begins_at_the_step_after_the_last_ordinary_one(rate, noise, rows, course):
     errors = []

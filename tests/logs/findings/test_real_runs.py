@@ -64,6 +64,9 @@ ALTERED = {
     "too-short": (lambda step, row: row if step <= 10 else {}, set()),
 }
 
+#: Of findings that are ratios as others' are: their losses are scaled where slow proofs are run.
+ALIKE = ("warm-up and a schedule", "small batches", "always-clipped", "never-clipped", "collapsed", "no-gradient")
+
 #: One is enough for each run, others prove it again.
 SEEDS = (0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)))
 
@@ -95,6 +98,7 @@ def test_the_converging_run_really_has_tiny_gradients(records_of):
     assert norms[-1] < 1e-5 * norms[0]
 
 
+@pytest.mark.slow
 def test_the_heavy_tailed_run_really_has_large_gradients(records_of):
     runs = [[record["grad_norm"] for record in records_of("heavy-tailed", seed)] for seed in range(3)]
     ratios = [max(norms) / np.median(norms) for norms in runs]
@@ -171,7 +175,14 @@ def test_the_layers_without_a_gradient_are_those_behind_the_step(records_of, fou
 
 
 @pytest.mark.parametrize("factor", [1e-8, pytest.param(65536.0, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", [*HEALTHY, *(name for name in SICK if name != "nonfinite")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
+        for name in (*HEALTHY, *SICK)
+        if name != "nonfinite"
+    ],
+)
 def test_a_constant_times_the_loss_changes_no_finding(name, factor, records_of, found):
     before = found(records_of(name))
     scaled = [{key: value * factor if _scales(key) else value for key, value in record.items()}

@@ -290,3 +290,18 @@ def test_a_loss_that_stays_at_a_guess_is_said_to(said):
     report = probe(model, shuffled, steps=40, lr=0.02)
     assert report.verdict.status == "healthy"
     assert "after 40 steps the loss is no better than a guess" in said(report)
+
+
+def test_triplets_that_are_learnt_need_no_gradient():
+    class Embedding(nn.Sequential):
+        def forward(self, *triplet):
+            return tuple(super(Embedding, self).forward(one) for one in triplet)
+
+    near, far = torch.randn(16, 8), torch.randn(16, 8) + 3
+    model = Embedding(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    batch = (near, near + 0.1 * torch.randn(16, 8), far), torch.zeros(16)
+    report = probe(
+        model, batch, lambda output, _: nn.functional.triplet_margin_loss(*output), steps=20, optimizer="adam", lr=0.02
+    )
+    assert report.model.training.losses[0] > report.model.training.losses[-1] == 0
+    assert report.verdict.status == "healthy"

@@ -161,3 +161,32 @@ def test_the_only_term_of_the_main_output_is_not_meant_to_be_small():
 
     assert "term-drowned" in loss(1e4)
     assert "term-drowned" not in loss(1.0)
+
+
+class Posterior(nn.Module):
+    """A variational autoencoder, whose encoder's last layer starts at zero: its divergence is 0, and least there."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.last = nn.Sequential(nn.Linear(8, 16), nn.ReLU()), nn.Linear(16, 8)
+        self.decoder = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 8))
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x):
+        mean, log = self.last(self.encoder(x)).chunk(2, 1)
+        return self.decoder(mean + torch.randn_like(mean) * (log / 2).exp()), mean, log
+
+
+@pytest.mark.parametrize(("free", "named"), [(0.0, False), (0.5, True)])
+def test_a_term_that_starts_where_it_is_least_trains_and_one_below_its_floor_does_not(free, named):
+    def bound(output, targets):
+        divergence = -0.5 * (1 + output[2] - output[1].square() - output[2].exp()).sum(1).mean()
+        return nn.functional.mse_loss(output[0], targets) + (divergence.clamp(min=free) if free else divergence)
+
+    model = Posterior()
+    before = [one.clone() for one in model.parameters()]
+    report = probe(model, (INPUTS, INPUTS), bound)
+    assert report.verdict.status == "healthy"
+    assert ("term-zero" in [cause.code for cause in report.verdict.causes]) is named
+    assert all(map(torch.equal, before, model.parameters()))

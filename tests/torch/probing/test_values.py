@@ -30,12 +30,17 @@ ZERO_AT_BEST = {
     "relative distances": lambda x: ((x - LABELS).norm(dim=-1) / (LABELS + 1).norm(dim=-1)).mean(),
     "the larger of two": lambda x: torch.maximum(x.abs(), x.pow(2)).amax(0).sum(),
     "a logarithm of distances": lambda x: torch.cdist(x, LABELS).log1p().mean(),
+    "margins": lambda x: (1 - x).clamp(min=0).mean(),
+    "what is left below a limit": lambda x: (1 - x).clamp(0, 1).sum(),
+    "triplets": lambda x: functional.triplet_margin_loss(x, x.roll(1, 0), x.roll(2, 0)),
     "masked squares": lambda x: (LABELS * x**2).sum() / LABELS.sum(),
 }
 MAY_BE_NEGATIVE = {
     "a policy's": lambda x: -((LABELS - 0.5) * x.log_softmax(-1)).sum(1).mean(),
     "a critic's": lambda x: x[:, 0].mean() - x[:, 1].mean(),
     "a likelihood of numbers": lambda x: 0.5 * (x**2).mean() - x.mean(),
+    "clamped below zero": lambda x: x.clamp(min=-1).mean(),
+    "clamped from above": lambda x: x.clamp(max=1).mean(),
     "less a number": lambda x: (x**2).mean() - 1,
     "negative squares": lambda x: (-2 * x**2).mean(),
     "the smaller one of a square and numbers": lambda x: torch.minimum(x**2, LABELS - 0.5).mean(),
