@@ -83,6 +83,7 @@ class Kinds:
         self.wanted, self.finer, self.rounded = wanted, finer, rounded
         self.validating = False  # the last heading was one of a validation
         self._of_bar = False
+        self._last_bar = "", False, False  # the words before the last bar, and what they led to
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()  # the names of numbers
         self.keyed: set[str] = set()  # those that a colon or the like parts from them
@@ -134,11 +135,14 @@ class Kinds:
 
     def heading_of_bar(self, words: str) -> None:
         """Remember what a progress bar is of, by the words before it: it says nothing of what other bars are of."""
+        if self._last_bar == (words, self.validating, self._of_bar):
+            return
         if OF_VALIDATION.search(words):
             self._of_bar = self._of_bar or not self.validating
             self.validating = True
         elif words and self._of_bar:
             self.validating = self._of_bar = False
+        self._last_bar = words, self.validating, self._of_bar
 
     def _hold_out(self, found: Sequence[Pair], is_row: bool) -> None:
         """Remember the names of a validation's numbers."""
