@@ -21,7 +21,7 @@ from gradcheck.logs.console_names import (
 from gradcheck.logs.console_rows import Kind, Plan
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
-from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs, pattern_of
+from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs
 from gradcheck.logs.words import (
     is_a_guess,
     is_a_total,
@@ -231,7 +231,7 @@ class Kinds:
         rank = -1 if framed else rank_among(found)
         at = sorted([*at, rank]) if rank >= 0 and rank not in at else at
         parts = tuple((name, places[name]) for name in parts_beside(places, own.values()) if LOSS in own and not framed)
-        text = None if framed else pattern_of(shape, at), is_skipped(shape), at.index(rank) if rank in at else -1
+        text = is_skipped(shape), at.index(rank) if rank in at else -1
         led = not framed and step == 0 == at[0] and leads(shape)
         return Plan(
             kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, *text, led, parts
