@@ -261,9 +261,9 @@ OF_FAULTS = {
         "nothing; take rsample()",
     ),
     "axes-viewed": Code(
-        "a view gives an output's axes another order; value: how many axes longer than 1 there are",
-        "a view or reshape of {given} to {made} before the loss moves no axis but cuts the same numbers elsewhere, so "
-        "that classes and positions are mixed: take transpose() or permute()",
+        "a view before the loss cuts a read-out's classes up; value: how many there are",
+        "a view or reshape of the output {given} on its way to {made} in the loss moves no axis but cuts the same "
+        "numbers elsewhere, so that classes and positions are mixed: take transpose() or permute() before it",
     ),
     "axes-swapped": Code(
         "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",

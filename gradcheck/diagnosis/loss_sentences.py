@@ -217,6 +217,11 @@ OF_LOSS = {
         "the targets' root mean square is {value:.3g}, that of the outputs {outputs:.2g}: steps that suit the weights "
         "hardly change the loss; subtract the targets' mean and divide by their deviation",
     ),
+    "loss-outsized": Code(
+        "the loss starts far above what its numbers explain; value: the loss; limit: the most that they might",
+        "the loss starts at {value:.2g}, though the outputs' root mean square is {outputs:.2g} and the targets' "
+        "{targets:.2g}: in it something divides by a small number, such as a variance; bound that from below",
+    ),
     "targets-wide": Code(
         "the targets' standard deviation is large, and with it the gradient; value: that",
         "the targets' standard deviation is {value:.3g}, and the gradient grows with it: plain SGD explodes at usual "
