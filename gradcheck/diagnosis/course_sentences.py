@@ -32,9 +32,21 @@ def _unmoved(cause: Cause, flow: GradientFlow) -> str:
 
 def _risen(cause: Cause, flow: GradientFlow) -> str:
     times = (cause.value or math.nan) / (cause.limit or math.nan)
+    why = ["the rate is too large", "the steps go the wrong way (a sign in the loss, maximize=True)"]
+    if terms := cause.details["terms"]:
+        why.append(f"one of its {terms} terms grows by design, as a commitment's may: log each by itself")
+    return f"the loss has risen, and ends at {times:.2g} times its start: {', '.join(why[:-1])}, or {why[-1]}"
+
+
+def _eps_lost(cause: Cause, flow: GradientFlow) -> str:
+    if not cause.value:
+        return (
+            "the optimizer's eps is 0, and a gradient of zero gives 0/0: take eps=1e-8, of weights in half precision "
+            "1e-4"
+        )
     return (
-        f"the loss has risen, and ends at {times:.2g} times its start: the rate is too large, or the steps go the "
-        "wrong way (a sign in the loss, maximize=True)"
+        f"the optimizer's eps, {cause.value:g}, is zero in the weights' half precision, where a gradient of zero gives "
+        "0/0: keep weights in float32, with autocast and a GradScaler, or take eps=1e-4 or fused=True"
     )
 
 
@@ -80,6 +92,11 @@ OF_COURSES = {
         "the loss ends clearly above its start; value: the first batch's after all steps; limit: before the first one",
         _risen,
     ),
+    "trained-before": Code(
+        "a loss that stays where it is starts clearly below what guessing costs; value: the first; limit: the other",
+        "the loss stays where it is in {steps} steps, and it starts at {value:.3g}, where the best answer that is the "
+        "same for all examples costs {limit:.3g}: the model was trained before, or the rate is too small to show more",
+    ),
     "hardly-learnt": Code(
         "value: the typical loss of the last third of the steps; limit: what guessing costs there",
         "after {steps} steps the loss is no better than a guess: typically {value:.3g}, where the best answer that is "
@@ -107,8 +124,7 @@ OF_COURSES = {
     ),
     "eps-lost": Code(
         "the optimizer's eps is zero in the weights' number format, and a step has spoiled them; value: eps",
-        "the optimizer's eps, {value:g}, is zero in the weights' half precision, where a gradient of zero gives 0/0: "
-        "keep weights in float32, with autocast and a GradScaler, or take eps=1e-4 or fused=True",
+        _eps_lost,
     ),
     "not-held": Code(
         "parameters that want a gradient are none of the optimizer's; value: how many",

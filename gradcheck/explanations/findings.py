@@ -51,6 +51,7 @@ FINDINGS = (
             "outputs-alike",
             "loss-still",
             "loss-no-lower",
+            "trained-before",
             "hardly-learnt",
             "first-loss",
         ),

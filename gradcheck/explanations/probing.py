@@ -113,6 +113,7 @@ PROBING = (
             "targets-wide",
             "loss-outsized",
             "term-zero",
+            "term-least",
             "term-drowned",
             "gradient-outsized",
             "healthy-but",

@@ -49,6 +49,7 @@ class FirstLoss(NamedTuple):
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
     pair_width: int = 0
+    soft: bool = False  # targets are probabilities: at best it is their own entropy, which may be close to guessing
     outsized: Cause | None = None  # that the loss is far above what outputs and targets explain
 
     @property
@@ -74,7 +75,12 @@ class FirstLoss(NamedTuple):
 
     @property
     def guessing(self) -> float:
-        """What an answer that is the same for all examples costs, on this very batch as far as that is known."""
+        """What an answer that is the same for all examples costs, on this very batch as far as that is known.
+
+        Not of targets that are probabilities: there it doesn't say how far a loss can fall.
+        """
+        if self.soft:
+            return math.nan
         return self.of_batch if self.has_enough_labels else self.constant_answer
 
 

@@ -24,6 +24,7 @@ class Term(NamedTuple):
     trains: bool  # its gradient is not exactly zero at every parameter
     of_derivatives: bool = False  # it is made of derivatives, as a physics-informed loss is
     factor: float = 1.0  # size of what it is multiplied by; 1 where that isn't one number
+    is_least: bool = False  # it is clamped at zero, and is there
     alone: bool = False  # no other term depends on the model's main output
 
 
@@ -44,7 +45,9 @@ def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
             or (largest.of_derivatives and not term.of_derivatives)
         ]
     for term in terms:
-        if not term.trains:
+        if term.is_least and not term.trains:
+            yield Cause("term-least", None, 0.0, details={"term": term.name, "count": count})
+        elif not term.trains:
             why = KINKS if term.of_derivatives else ""
             yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": count, "why": why})
     heard = sorted((term for term in terms if math.isfinite(term.log10_norm)), key=lambda term: term.log10_norm)

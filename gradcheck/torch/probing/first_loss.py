@@ -3,11 +3,11 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradcheck.probing.evidence import AtLoss
 from gradcheck.probing.first_loss import FirstLoss
-from gradcheck.torch.graph import TRANSPARENT, Node
+from gradcheck.torch.graph import TRANSPARENT, Node, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.asking import compared_targets, outsized
 from gradcheck.torch.probing.hooks import Call, Recording
@@ -48,14 +48,17 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if compared is None and not classes:
         compared = compared_targets(chosen, output, targets, value)
     tensor = main_tensor(output)
-    if not classes and chosen.name == "cross-entropy" and tensor is not None:  # of targets that are probabilities
-        classes = int(tensor.shape[-1])
+    soft = False
+    if not classes and chosen.name == "cross-entropy" and tensor is not None:
+        classes, soft = int(tensor.shape[-1]), True
     answer = math.log(classes) if classes else math.nan if aim is None else float(aim.double().var(correction=0))
+    if node is not None and classes and node.name().startswith("BinaryCrossEntropy"):
+        answer, soft = _answer_half(node)
     of_batch, labels = answer, 0
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
     first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
-    return first._replace(outsized=outsized(chosen, output, targets, first))
+    return first._replace(soft=soft, outsized=outsized(chosen, output, targets, first))
 
 
 def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:
@@ -91,9 +94,20 @@ def _comes_from(node: Node, end: Node | None) -> bool:
 def _label_entropy(node: Node) -> tuple[float, int]:
     """Return the entropy of a cross-entropy's labels, that of their frequencies as the answer; and how many."""
     labels = node._saved_target.flatten()
-    _, counts = torch.unique(labels[labels != node._saved_ignore_index], return_counts=True)
-    shares = counts.double() / counts.sum()
+    kinds, counts = torch.unique(labels[labels != node._saved_ignore_index], return_counts=True)
+    weight = getattr(node, "_saved_weight", None)
+    heard = counts.double() if weight is None else counts * weight.detach().double()[kinds]
+    shares = heard[heard > 0] / heard.sum()
     return abs(float((shares * shares.log()).sum())), int(counts.sum())
+
+
+def _answer_half(node: Node) -> tuple[float, bool]:
+    """Return what the answer ½ costs by a binary cross-entropy, and whether its targets are probabilities."""
+    targets = node._saved_target.detach().double()
+    ones, each = (getattr(node, name, None) for name in ("_saved_pos_weight", "_saved_weight"))
+    weights = torch.ones_like(targets) if ones is None else 1 + (ones.detach() - 1) * targets
+    weights = weights if each is None else weights * each.detach()
+    return math.log(2) * float(weights.mean()), not bool(((targets == 0) | (targets == 1)).all())
 
 
 def _rms(tensor: Tensor | None) -> float:
@@ -137,10 +151,16 @@ def _aim_of_distance(node: Node | None, targets: object) -> Tensor | None:
 
 
 def _constant_of(node: Node) -> Tensor | None:
-    """Return the one of the two that a loss compares which no graph made."""
-    constant = [following is None for following, _ in node.next_functions]
+    """Return the one of the two that a loss compares which no weight has made: a frozen teacher's has a graph, too."""
+    made = [following for following, _ in node.next_functions]
+    constant = [not _is_made(one) for one in made] if all(made) else [one is None for one in made]
     aim: Tensor | None = node._saved_target if constant[-1] else node._saved_self if constant[0] else None
-    return aim
+    return None if aim is None else aim.detach()
+
+
+def _is_made(node: Node) -> bool:
+    """Whether a weight has a part in what a node made."""
+    return any(isinstance(getattr(one, "variable", None), nn.Parameter) for one in nodes([node]))
 
 
 def _is_error(node: Node | None, targets: object) -> bool:

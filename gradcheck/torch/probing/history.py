@@ -52,6 +52,12 @@ FALLEN = 3.0
 #: A loss that is zero at best is learned below this share of its first value: no gradient is missed then.
 LEARNED = 1e-3
 
+#: A loss below this share of what guessing costs is next to its floor: it hasn't exploded, however much it has grown.
+NEAR_FLOOR = 0.01
+
+#: A model whose loss starts below this share of what guessing costs was trained before: it needn't fall any further.
+TRAINED = 0.9
+
 #: A loss no longer falls where it falls by less than so many typical changes from one step to the next.
 NOISE = 2.0
 
@@ -164,6 +170,8 @@ class History:
         if not self.points or point.status != "healthy":
             return False
         first, before = self.points[0], self.points[-1]
+        if never_negative and point.loss < NEAR_FLOOR * point.guessing:
+            return False
         if never_negative and point.loss > EXPLODED * first.loss > 0:
             return True
         return point.explodes(first) and before.explodes(first)
@@ -191,9 +199,15 @@ class History:
 
     def _remarks(self, again: ModelPass, steps: Steps) -> Iterator[Cause]:
         """Yield what is worth knowing of a course at whose end the model looks healthy."""
-        if again.values.never_negative and rises(self.losses, self.again, one_batch=self.one_batch):
+        first, from_zero = self.points[0], again.values.never_negative
+        seen = not self.again < NEAR_FLOOR * first.guessing
+        if from_zero and seen and rises(self.losses, self.again, one_batch=self.one_batch):
             self.has_risen = True
-            yield Cause("loss-risen", None, self.again, self.losses[0])
+            terms = len(self.first.found.at_loss.terms)
+            yield Cause("loss-risen", None, self.again, first.loss, {"terms": terms})
+            return
+        if from_zero and self.steps - steps.warmup >= ENOUGH and self._is_still() and self._was_trained:
+            yield Cause("trained-before", None, first.loss, first.guessing, {"steps": self.steps})
             return
         guessed = still_guesses(self.losses, [point.guessing for point in self.points])
         if guessed is not None and self.steps - steps.warmup >= ENOUGH:
@@ -223,11 +237,21 @@ class History:
             return Cause("outputs-alike", None, again.values.spread / first.spread, ALIKE)
         if not again.values.never_negative:  # nobody knows what such a loss is worth: a policy gradient's may stay at 0
             return None
-        if abs(first.loss - self.again) < STILL * abs(first.loss):
+        if self._is_still() and not self._was_trained:
             return Cause("loss-still", None, first.loss - self.again, STILL)
-        if self.one_batch and min(self.again, *self._last_half()) >= first.loss:
+        near_floor = self.again < NEAR_FLOOR * first.guessing
+        if self.one_batch and not near_floor and min(self.again, *self._last_half()) >= first.loss:
             return Cause("loss-no-lower", None, self.again, first.loss)
         return None
+
+    def _is_still(self) -> bool:
+        """Whether the first batch's loss stays where it is, of a loss that is zero at best."""
+        return abs(self.points[0].loss - self.again) < STILL * abs(self.points[0].loss)
+
+    @property
+    def _was_trained(self) -> bool:
+        """Whether the loss starts clearly below what guessing costs."""
+        return self.points[0].loss < TRAINED * self.points[0].guessing
 
     def _has_fallen(self, again: ModelPass) -> bool:
         """Whether the loss has fallen for good, so that outputs that are alike are what the targets want."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gradcheck.errors import OptionError, did_you_mean, one_of, printable, shown
 from gradcheck.spec.probing import OPTIMIZERS
+from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.error_text import errors_in_one_line
 
 #: An optimizer, or parameters ↦ optimizer, or a name.
@@ -22,6 +23,9 @@ NAMED: Mapping[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adamw": (torch.optim.AdamW, {}),
     "rmsprop": (torch.optim.RMSprop, {}),
 }
+
+#: What optimizers call the mean square of a gradient, by whose root a step is divided.
+MEAN_SQUARES = ("max_exp_avg_sq", "exp_avg_sq", "square_avg", "sum")
 
 
 def make_optimizer(
@@ -106,18 +110,31 @@ def _check_own(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter])
 
 
 def find_lost_eps(optimizer: torch.optim.Optimizer) -> float | None:
-    """Return the eps of an optimizer that is zero in the type of weights which aren't finite any more, if there is one.
+    """Return the eps of an optimizer that is zero in the type of weights which its last step has spoiled, if it did so.
 
-    Of a gradient of zero Adam then makes 0/0. A fused kernel computes in float32.
+    Of a gradient of zero, or one whose square is zero, Adam then makes 0/0 or worse. Not where a gradient was spoiled
+    before, or a weight that isn't divided by zero. A fused kernel computes in float32.
     """
+    held = [one for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
+    if not all(is_finite(one.grad) for one in held):
+        return None
     for group in optimizer.param_groups:
-        eps, fused = group.get("eps"), group.get("fused")
-        if not isinstance(eps, float) or not eps or fused:
+        eps = group.get("eps")
+        if not isinstance(eps, int | float) or (eps and group.get("fused")):
             continue
-        narrow = (one for one in group["params"] if not torch.tensor(eps, dtype=one.dtype))
-        if any(not bool(one.isfinite().all()) for one in narrow):
-            return eps
+        narrow = (one for one in group["params"] if not torch.tensor(float(eps), dtype=one.dtype))
+        spoiled = [one for one in narrow if one.grad is not None and not is_finite(one)]
+        if spoiled and all(_divided_by_zero(one, optimizer.state.get(one, {})) for one in spoiled):
+            return float(eps)
     return None
+
+
+def _divided_by_zero(weight: Tensor, state: Mapping[str, Any]) -> bool:
+    """Whether the mean square by which a step was divided is zero wherever it left a weight that isn't finite."""
+    gradient = weight.grad
+    assert gradient is not None
+    squares = next((state[name] for name in MEAN_SQUARES if name in state), gradient.to_dense().square())
+    return not bool(squares.to_dense()[~weight.detach().isfinite()].any())
 
 
 def rates_of(optimizer: torch.optim.Optimizer) -> list[float | Tensor | None]:

@@ -123,7 +123,27 @@ def _measured(
         silent = norm == -math.inf or math.isnan(norm)
         trains = not silent or _norm(edge, seed, [one for one in parameters if one.requires_grad]) != -math.inf
         of_derivatives = any("BackwardBackward" in node.name() for node in nodes([edge.node]))
-        yield Term(name, norm, trains, of_derivatives, factor, alone=is_main and sum(through) == 1)
+        alone = is_main and sum(through) == 1
+        yield Term(name, norm, trains, of_derivatives, factor, not trains and _is_least(edge, seed), alone)
+
+
+def _is_least(edge: GradientEdge, seed: Tensor) -> bool:
+    """Whether a term is a mean or a sum of what is clamped at zero, and all of it is there, as a hinge that is kept."""
+    node: Node = edge.node
+    while node is not None and node.name().startswith(SCALES):
+        inputs = [one for one, _ in node.next_functions if one is not None]
+        node = inputs[0] if len(inputs) == 1 else None
+    if node is None:
+        return False
+    if node.name().startswith("Relu"):
+        is_zero = not bool(node._saved_result.any())
+    else:
+        clamped = node.name().startswith("Clamp") and getattr(node, "_saved_min", None) == 0
+        is_zero = clamped and bool((node._saved_self <= 0).all())
+    if not is_zero:
+        return False
+    (slope,) = torch.autograd.grad([edge], [GradientEdge(node, 0)], [seed], retain_graph=True)
+    return bool((slope >= 0).all())  # a factor below zero makes it the most
 
 
 def _names(used: Sequence[Sequence[Layer]]) -> Iterator[str]:

@@ -346,3 +346,23 @@ def test_columns_that_are_standardised_are_none(layers):
 def test_a_norm_in_front_of_the_first_layer_takes_care_of_columns():
     report = probe(nn.Sequential(nn.BatchNorm1d(6), *RAW["perceptron"]), table(1e4))
     assert (report.verdict.status, "features-apart" in codes(report)) == ("healthy", False)
+
+
+class Gated(nn.Module):
+    """A branch whose outputs start next to nothing."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.branch = nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32))
+        self.factor = nn.Parameter(torch.full((32,), factor))
+
+    def forward(self, x):
+        return x + self.factor * self.branch(x)
+
+
+def test_small_gradients_behind_tiny_gates_make_no_other_outsized():
+    model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), *(Gated(1e-8) for _ in range(4)), nn.Linear(32, 10))
+    report = probe(model, classes())
+    gradients = sorted(layer.log10_gradient_rms for layer in report.layers)
+    assert gradients[-1] - gradients[-2] > 6
+    assert "gradient-outsized" not in codes(report)

@@ -1,6 +1,7 @@
 """The loss where training starts, beside what a constant answer costs."""
 
 import math
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,8 @@ from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
+from gradcheck.torch.probing.first_loss import first_loss  # noqa: E402
+from gradcheck.torch.probing.losses import Loss  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -208,3 +211,47 @@ def test_a_softmax_taken_twice_says_below_what_its_loss_can_not_fall():
     fails = next(cause.text for cause in report.verdict.causes if cause.code == "trial-fails")
     assert fails.endswith("; with a softmax twice it can't be below 1.46")
     assert report.verdict.causes[0].code == "softmax-twice"
+
+
+def of_ones(**weights):
+    """A binary cross-entropy of a single column."""
+    return lambda output, targets: functional.binary_cross_entropy_with_logits(output[:, 0], targets.float(), **weights)
+
+
+UNEVEN = torch.tensor([0] * 60 + [1] * 4)
+HEAVY = torch.tensor([1.0, 15.0])  # both classes weigh as much
+
+
+@pytest.mark.parametrize(
+    ("outputs", "targets", "loss", "answer", "of_batch"),
+    [
+        (2, UNEVEN, functional.cross_entropy, math.log(2), 0.234),
+        (2, UNEVEN, partial(functional.cross_entropy, weight=HEAVY), math.log(2), math.log(2)),
+        (1, UNEVEN, of_ones(), math.log(2), math.log(2)),
+        (1, UNEVEN, of_ones(pos_weight=torch.tensor(15.0)), 120 / 64 * math.log(2), 120 / 64 * math.log(2)),
+        (1, UNEVEN, of_ones(weight=torch.tensor(3.0)), 3 * math.log(2), 3 * math.log(2)),
+        (1, UNEVEN * 0.5 + 0.25, of_ones(), math.log(2), math.nan),
+        (2, torch.nn.functional.one_hot(UNEVEN) * 0.5 + 0.25, "cross-entropy", math.log(2), math.nan),
+        (2, UNEVEN, partial(functional.cross_entropy, reduction="sum"), math.nan, math.nan),
+        (2, UNEVEN, partial(functional.cross_entropy, label_smoothing=0.1), math.nan, math.nan),
+    ],
+    ids=["plain", "weights", "binary", "pos_weight", "weight", "soft binary", "soft", "sum", "smoothed"],
+)
+def test_what_guessing_costs_depends_on_the_weights_of_classes_and_is_unknown_of_soft_targets(
+    outputs, targets, loss, answer, of_batch
+):
+    values = torch.randn(64, outputs, requires_grad=True)
+    chosen = Loss("cross-entropy" if loss == "cross-entropy" else "own", functional.cross_entropy)
+    first = first_loss(chosen, values, targets, (chosen.function if isinstance(loss, str) else loss)(values, targets))
+    assert first.constant_answer == pytest.approx(answer, nan_ok=True)
+    assert first.guessing == pytest.approx(of_batch, abs=1e-3, nan_ok=True)
+
+
+def test_what_a_frozen_teacher_gives_is_what_a_student_is_compared_with():
+    inputs = torch.randn(64, 8, requires_grad=True)
+    student, teacher = nn.Linear(8, 4), nn.Linear(8, 4).requires_grad_(False)
+    wanted, own = teacher(inputs), Loss("own", functional.mse_loss)
+    first = first_loss(own, student(inputs), None, functional.mse_loss(student(inputs), wanted))
+    assert first.constant_answer == pytest.approx(float(wanted.detach().var(correction=0)))
+    both = first_loss(own, student(inputs), None, functional.mse_loss(student(inputs), 2 * student(inputs)))
+    assert math.isnan(both.constant_answer)

@@ -315,3 +315,71 @@ def test_a_loss_that_is_too_large_to_move_is_drawn(said):
     assert len({*report.model.training.losses}) == 1
     assert report.model.training.losses[0] > 2**53
     assert "step 0" in str(report)
+
+
+def nearly(size):
+    """A model that starts next to the identity, and new batches of it."""
+    model, draw = net(8), torch.Generator().manual_seed(0)
+    nn.init.normal_(model[-1].weight, std=size)
+    nn.init.zeros_(model[-1].bias)
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.branch = model
+
+        def forward(self, x):
+            return x + self.branch(x)
+
+    def batch():
+        x = torch.randn(32, 8, generator=draw)
+        return x, x.clone()
+
+    return Residual(), batch
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+def test_a_loss_that_starts_next_to_its_floor_and_stays_near_it_has_not_exploded(one_batch):
+    model, batch = nearly(1e-6)
+    report = probe(model, batch() if one_batch else batch, "mean-square", steps=20, optimizer="adam", lr=1e-4)
+    losses = report.model.training.losses
+    assert 10 * losses[0] < losses[-1] < 1e-4
+    assert report.verdict.status == "healthy"
+    assert "loss-risen" not in [cause.code for cause in report.verdict.causes]
+
+
+def test_a_loss_that_leaves_its_floor_has_exploded():
+    model, batch = nearly(1e-6)
+    report = probe(model, batch, "mean-square", steps=20, optimizer="adam", lr=0.1)
+    assert report.model.training.losses[-1] > 0.02
+    assert report.verdict.status == "exploding"
+
+
+@pytest.mark.parametrize(("before", "status"), [(10, "healthy"), (0, "not-learning")])
+def test_a_loss_that_stays_is_no_fault_of_a_model_that_was_trained_before(before, status, said):
+    x = torch.randn(512, 8)
+    batch, model = (x, x[:, :1] + 0.6 * torch.randn(512, 1)), nn.Linear(8, 1)
+    nn.init.zeros_(model.weight)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(before):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(batch[0]), batch[1]).backward()
+        optimizer.step()
+    report = probe(model, batch, "mean-square", steps=20, lr=1e-5)
+    assert report.verdict.status == status
+    assert ("the model was trained before" in said(report)) == (status == "healthy")
+
+
+def test_a_loss_of_several_terms_that_rises_is_said_to_have_them(said):
+    def batch():
+        x = torch.randn(64, 8)
+        return x, x[:, :2]
+
+    model = net(2)
+
+    def loss(output, target):
+        return nn.functional.mse_loss(output, target) + 0.1 * model[0].weight.square().sum()
+
+    report = probe(model, batch, loss, steps=40, optimizer=uphill)
+    assert "loss-risen" in [cause.code for cause in report.verdict.causes]
+    assert "or one of its 2 terms grows by design" in said(report)

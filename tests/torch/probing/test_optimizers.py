@@ -153,12 +153,39 @@ def test_an_option_that_json_has_no_form_for_is_written_as_it_shows(task):
     assert report.config.to_dict()["optimizer_options"] == {"kind": "<class 'object'>"}
 
 
+def half(model):
+    return model.half(), (torch.randn(16, 8).half(), torch.arange(16) % 4)
+
+
 @pytest.mark.parametrize(
-    ("options", "named"), [({}, True), ({"eps": 1e-4}, False), ({"fused": True}, False)], ids=["1e-8", "1e-4", "fused"]
+    ("options", "named"),
+    [({}, True), ({"eps": 0}, True), ({"eps": 1e-4}, False), ({"fused": True}, False)],
+    ids=["1e-8", "0", "1e-4", "fused"],
 )
 def test_an_eps_that_half_precision_weights_lose_is_named(options, named):
-    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).half()
-    batch = torch.randn(16, 8).half(), torch.arange(16) % 4
+    model, batch = half(nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)))
     report = probe(model, batch, steps=3, optimizer="adam", lr=1e-3, optimizer_options=options)
     assert ("eps-lost" in [cause.code for cause in report.verdict.causes]) is named
     assert (report.verdict.status == "nonfinite") is named
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_an_eps_of_zero_is_named_in_any_precision_where_a_gradient_is_zero(optimizer, said):
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    batch = torch.randn(16, 8) * (torch.arange(8) > 0), torch.arange(16) % 4  # a column of zeros
+    report = probe(model, batch, steps=3, optimizer=optimizer, lr=1e-3, optimizer_options={"eps": 0})
+    assert report.verdict.status == "nonfinite"
+    assert "the optimizer's eps is 0, and a gradient of zero gives 0/0" in said(report)
+
+
+def undefined(output, targets):
+    """Its gradient is NaN: a root's slope at zero, times zero."""
+    return nn.functional.cross_entropy(output, targets) + (output * 0).sum().sqrt()
+
+
+@pytest.mark.parametrize(("loss", "rate"), [(undefined, 1e-3), ("cross-entropy", 1e6)], ids=["loss", "rate"])
+def test_an_eps_is_not_blamed_for_what_the_loss_or_the_rate_has_spoiled(loss, rate):
+    model, batch = half(nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4)))
+    report = probe(model, batch, loss, steps=3, optimizer="adam", lr=rate)
+    assert report.verdict.status == "nonfinite"
+    assert "eps-lost" not in [cause.code for cause in report.verdict.causes]

@@ -190,3 +190,24 @@ def test_a_term_that_starts_where_it_is_least_trains_and_one_below_its_floor_doe
     assert report.verdict.status == "healthy"
     assert ("term-zero" in [cause.code for cause in report.verdict.causes]) is named
     assert all(map(torch.equal, before, model.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("term", "code"),
+    [
+        (lambda scores: torch.relu(-1 - scores.square()).mean(), "term-least"),
+        (lambda scores: 0.5 * (-1 - scores.square()).clamp(min=0).sum(), "term-least"),
+        (lambda scores: torch.relu(-1 - scores.square()), "term-least"),
+        (lambda scores: -torch.relu(-1 - scores.square()).mean(), "term-zero"),
+        (lambda scores: (0.1 * scores).clamp(max=-9).mean(), "term-zero"),
+    ],
+    ids=["relu", "clamp", "one number", "the most", "clamped above"],
+)
+def test_a_term_that_is_clamped_at_zero_and_is_there_is_least_and_leaves_no_doubt(term, code, said):
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    report = probe(
+        model, (INPUTS[:1], torch.ones(1, 1)), lambda output, aim: (output - aim).square().mean() + term(output).sum()
+    )
+    found = {cause.code for cause in report.verdict.causes} & {"term-least", "term-zero"}
+    assert found == {code}
+    assert ("HEALTHY, BUT" in str(report)) == (code == "term-zero")
