@@ -1,6 +1,7 @@
 """The text that a training run prints, whichever program wrote it."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from gradcheck.logs.columns import NOTHING, meaning
@@ -30,7 +31,7 @@ from gradcheck.logs.console_reader import ConsoleReader
 from gradcheck.logs.console_redrawn import Ended, joined, redrawn
 from gradcheck.logs.console_rows import Plan
 from gradcheck.logs.console_tables import cells, header, heads_two, is_rule, numbered, of_numbers, row_below, starts
-from gradcheck.logs.console_values import cut, pairs
+from gradcheck.logs.console_values import cut, pairs, pattern_of
 from gradcheck.logs.documents import as_json
 from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
@@ -56,7 +57,8 @@ class Console(ConsoleReader):
         super().__init__(problems, wanted, head)
         self._objects = JsonRecords(Problems(), wanted, OBJECTS)
         self._plans: dict[tuple[str, tuple[str, ...]], Plan | None] = {}
-        self._tried: list[Plan] = []
+        self._met: set[tuple[str, tuple[str, ...]]] = set()
+        self._tried: list[tuple[re.Pattern[str], Plan]] = []
         self._table: dict[str, str] = {}
         self._telling = (*TELLING, *map(str.lower, wanted.values()))
         self._ahead: dict[str, str] = {}
@@ -91,9 +93,8 @@ class Console(ConsoleReader):
             return self._end_table(code=True) if self._block.has(whole, text) else self._read(text, whole)
         if not text:
             return ()
-        for place, plan in enumerate(self._tried):
-            found = plan.pattern.match(text) if plan.pattern else None
-            if found:
+        for place, (pattern, plan) in enumerate(self._tried):
+            if found := pattern.match(text):
                 if place:
                     self._tried.insert(0, self._tried.pop(place))
                 if plan.parts and ("inf" in text or "nan" in text or "NaN" in text):
@@ -218,9 +219,11 @@ class Console(ConsoleReader):
         if key not in self._plans:
             if len(self._plans) >= MOST_SHAPES:
                 self._plans.clear()
-            plan = self._plans[key] = self.kinds.plan(shape, values, frame, worth)
-            if plan is not None and plan.pattern is not None:
-                self._tried = [plan, *self._tried][:TRIED]
+                self._met.clear()
+            self._plans[key] = self.kinds.plan(shape, values, frame, worth)
+        elif key not in self._met and not frame and (plan := self._plans[key]) is not None:
+            self._met.add(key)  # twice: most shapes of bars come once, and a pattern takes longer than many a line
+            self._tried = [(pattern_of(shape, plan.places), plan), *self._tried][:TRIED]
         return self._plans[key]
 
     def _remember(self, shape: tuple[str, ...], values: list[str]) -> None:

@@ -130,8 +130,10 @@ class Context:
         """
         if self.drawn and (plan.epoch >= 0 or not plan.inside):  # else nothing tells epochs apart
             at, numbers = kind.drawn
-            where = tuple(values[place] for place in (plan.step, plan.epoch) if place >= 0)
-            others = array("d", (v for place, v in enumerate(values) if place not in (plan.step, plan.epoch))).tobytes()
+            beside = values[:]
+            where = values[plan.step], values[plan.epoch] if plan.epoch >= 0 else 0.0
+            beside[plan.step] = beside[plan.epoch if plan.epoch >= 0 else plan.step] = 0.0
+            others = beside.tobytes()
             if at and where[0] < at[0] and numbers == others:
                 kind.drawn = ((), others) if where[0] else kind.drawn  # one that is set back moves on from there
                 return True

@@ -21,7 +21,7 @@ from gradcheck.logs.console_names import (
 from gradcheck.logs.console_rows import Kind, Plan
 from gradcheck.logs.console_values import TRAINING as OF_TRAINING
 from gradcheck.logs.console_values import VALIDATION as OF_VALIDATION
-from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs, pattern_of
+from gradcheck.logs.console_values import Pair, is_keyed, is_skipped, lead_of, pairs
 from gradcheck.logs.words import (
     is_a_guess,
     is_a_total,
@@ -83,6 +83,7 @@ class Kinds:
         self.wanted, self.finer, self.rounded = wanted, finer, rounded
         self.validating = False  # the last heading was one of a validation
         self._of_bar = False
+        self._last_bar = "", False, False  # the words before the last bar, and what they led to
         self.kinds: list[Kind] = []
         self.seen: set[str] = set()  # the names of numbers
         self.keyed: set[str] = set()  # those that a colon or the like parts from them
@@ -134,11 +135,14 @@ class Kinds:
 
     def heading_of_bar(self, words: str) -> None:
         """Remember what a progress bar is of, by the words before it: it says nothing of what other bars are of."""
+        if self._last_bar == (words, self.validating, self._of_bar):
+            return
         if OF_VALIDATION.search(words):
             self._of_bar = self._of_bar or not self.validating
             self.validating = True
         elif words and self._of_bar:
             self.validating = self._of_bar = False
+        self._last_bar = words, self.validating, self._of_bar
 
     def _hold_out(self, found: Sequence[Pair], is_row: bool) -> None:
         """Remember the names of a validation's numbers."""
@@ -227,7 +231,7 @@ class Kinds:
         rank = -1 if framed else rank_among(found)
         at = sorted([*at, rank]) if rank >= 0 and rank not in at else at
         parts = tuple((name, places[name]) for name in parts_beside(places, own.values()) if LOSS in own and not framed)
-        text = None if framed else pattern_of(shape, at), is_skipped(shape), at.index(rank) if rank in at else -1
+        text = is_skipped(shape), at.index(rank) if rank in at else -1
         led = not framed and step == 0 == at[0] and leads(shape)
         return Plan(
             kind, layout, tuple(at), step, instead, change, epoch, inside, lacks_loss, is_clock, *text, led, parts

@@ -25,9 +25,6 @@ _RICH_BAR = re.compile(
     r"(?:[\d.]+s(?:<[\d.:]+s?)?)?\s*"
 )
 
-#: Where it is, in a line without the bar.
-_PLACE = re.compile(r"\s*[\d.]+[kMG]?/[\d.]+[kMG]?\Z")
-
 #: A line with nothing but such a bar.
 _ONLY_BAR = re.compile(r"[^%|\d]{0,80}\d{1,3}%\|[^|]*+\| *+(\d++)/(\d++) \[[^\]=]*+\]\Z")
 
@@ -141,7 +138,9 @@ def without_bar(line: str) -> tuple[str, Bar | None, str]:
 
 def of_bar(line: str) -> str:
     """Return the words before a bar, of a line that was cut by ``without_bar``: what it is the bar of."""
-    return _PLACE.sub("", line.partition(" [")[0])
+    head = line.partition(" [")[0]
+    words, _, place = head.rpartition(" ")
+    return words if "/" in place else head
 
 
 def only_bar(line: str) -> Bar | None:

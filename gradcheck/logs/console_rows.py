@@ -1,7 +1,6 @@
 """A kind of rows in the text of a console, and how those of one shape are read."""
 
 import math
-import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,7 +46,6 @@ class Plan(NamedTuple):
     inside: bool  # the step begins anew with each epoch
     lacks_loss: bool  # other rows of its kind have one
     is_clock: bool  # its epoch has decimals, and says when, if not which step
-    pattern: re.Pattern[str] | None
     is_skipped: bool  # the line says that the step wasn't taken
     rank: int  # which of them is the process that printed the line, and no column; −1 if none is
     leads: bool  # the step is the number that the line begins with
