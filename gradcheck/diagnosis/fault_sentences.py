@@ -117,6 +117,11 @@ def _broadcast(cause: Cause, flow: GradientFlow) -> str:
             f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
             "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
         )
+    if shapes.get("product"):
+        return (
+            f"numbers of {shapes['output']} times numbers of {shapes['targets']} make {shapes['wide']} in the loss: "
+            "each is multiplied by those of all examples, so that only the means of both count; give both one shape"
+        )
     reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
     return (
         f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "

@@ -191,7 +191,7 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     if tensor is None or value is None:
         return ()
     if end is None:
-        return tuple(_squashed_within(chosen, value.grad_fn, tensor.grad_fn))
+        return tuple(_squashed_within(chosen, value.grad_fn, tensor.grad_fn, own=tensor.dim() == 0))
     squash = next(name for name in TWICE if end.name().startswith(name))
     code, again = TWICE[squash]
     between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
@@ -203,11 +203,16 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     return ()
 
 
-def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None) -> Iterator[Cause]:
-    """Yield that a loss applies a softmax or sigmoid to what the model gives, and another one to that."""
-    within = nodes([loss], lambda node: () if node is output else node.next_functions) if loss is not None else ()
+def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None, *, own: bool) -> Iterator[Cause]:
+    """Yield that a loss applies a softmax or sigmoid to what the model gives, and another one to that.
+
+    Where the loss is the model's own, the model itself may have two in a row that are meant: functions of losses count.
+    """
+    within = nodes([loss], lambda node: () if node is output and not own else node.next_functions) if loss else ()
     for node in (one for one in within if not is_derivative(one.name())):
         applied = [squash for squash, (_, again) in TWICE.items() if node.name().startswith(again)]
+        if own and node.name().startswith(tuple(TWICE)):
+            continue
         end = _squash(node.next_functions[0][0]) if applied else None
         if end is not None and end.name().startswith(tuple(applied)) and not is_over_examples(end):
             yield Cause(TWICE[applied[0]][0], details={"loss": chosen.name, "within": True})

@@ -13,6 +13,7 @@ from gradcheck.torch.graph import Graph, Node, is_derivative, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.bounds import depends_on_inputs, range_of
+from gradcheck.torch.probing.broadcasts import PARTS, find_broadcast
 from gradcheck.torch.probing.floors import find_floor
 from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, axis_of, is_over_examples, made_by
 
@@ -22,8 +23,8 @@ DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
 #: What gives numbers another shape, in their order.
 VIEWS = ("ViewBackward0", "UnsafeViewBackward0")
 
-#: What takes a part of an output, as o[:, 0].
-PARTS = ("Select", "Slice")
+#: What moves axes, and numbers with them.
+TRANSPOSITIONS = ("TBackward", "TransposeBackward", "PermuteBackward")
 
 #: Losses that are zero at best, and have no bound on the other side.
 BOUNDLESS = (*DIFFERENCES, "L1Loss", "NllLoss", "BinaryCrossEntropy", "CtcLoss")
@@ -57,8 +58,7 @@ def find_mismatch(
         if not is_derivative(node.name())
     ]
     tensor = main_tensor(output)
-    if tensor is not None and isinstance(targets, Tensor):
-        yield from _broadcast(tensor, targets, between)
+    yield from find_broadcast(tensor, targets, between)
     if tensor is not None and not drawn:
         yield from _out_of_reach(tensor, between, end)
     if not drawn:
@@ -89,30 +89,6 @@ def find_negated(value: Tensor | None) -> Iterator[Cause]:
         node = graded[0] if len(graded) == 1 else None
     if node is not None and sign < 0:
         yield Cause("loss-negated", details={"loss": node.name().partition("Backward")[0]})
-
-
-def _broadcast(output: Tensor, targets: Tensor, between: list[Node]) -> Iterator[Cause]:
-    """Yield that (64, 1) and (64,) make (64, 64): every output is compared with every target."""
-    try:
-        wide = torch.broadcast_shapes(output.shape, targets.shape)
-    except RuntimeError:
-        return
-    if wide.numel() <= max(output.numel(), targets.numel()):
-        return
-    for node in between:
-        graded = [(one, place) for one, place in node.next_functions if one is not None]
-        if len(graded) == 1 and _shape(node, 0) == wide and _shape(*graded[0]) == output.shape:
-            shapes = ["x".join(map(str, shape)) for shape in (output.shape, targets.shape, wide)]
-            yield Cause(
-                "broadcast", None, wide.numel(), details=dict(zip(("output", "targets", "wide"), shapes, strict=True))
-            )
-            return
-
-
-def _shape(node: Node, place: int) -> torch.Size | None:
-    """Return the shape of what a node of the graph made."""
-    known = getattr(node, "_input_metadata", ())
-    return torch.Size(known[place].shape) if len(known) > place else None
 
 
 def _out_of_reach(output: Tensor, between: list[Node], end: Node) -> Iterator[Cause]:
@@ -178,6 +154,10 @@ def _of_labels(between: list[Node]) -> Iterator[Cause]:
                 yield Cause("labels-outside", None, high if high > 1 else low, details={"low": low, "high": high})
         elif name.startswith("NllLoss"):
             yield from _of_nll(node)
+        elif name.startswith("GatherBackward") and node._saved_dim in (1, 2**64 - 1):  # a class of each example
+            function = made_by(node.next_functions[0][0], "LogBackward", *WITH_A_NUMBER)
+            if function is not None and is_over_examples(function):
+                yield Cause("softmax-over-batch", None, function._saved_result.shape[0])
 
 
 def _of_nll(node: Node) -> Iterator[Cause]:
@@ -197,13 +177,18 @@ def _of_nll(node: Node) -> Iterator[Cause]:
 
 
 def _of_views(between: list[Node]) -> Iterator[Cause]:
-    """Yield a view whose axes are those of what it is given in another order: it moves no number along with them."""
+    """Yield a view whose axes are those of what it is given in another order: it moves no number along with them.
+
+    Of (examples, steps, classes) it may make (classes, examples · steps) as well, to transpose that.
+    """
+    turned = {node.next_functions[0][0] for node in between if node.name().startswith(TRANSPOSITIONS)}
     for node in between:
         if node.name() not in VIEWS:
             continue
         given, made = tuple(node._saved_self_sym_sizes), tuple(node._input_metadata[0].shape)
         long = [[size for size in shape if size > 1] for shape in (given, made)]
-        if long[0] != long[1] and sorted(long[0]) == sorted(long[1]):
+        flat = len(long[0]) > 1 and long[1] == [long[0][-1], math.prod(long[0][:-1])] != long[0]
+        if (long[0] != long[1] and sorted(long[0]) == sorted(long[1])) or (flat and node in turned):
             sizes = {"given": "x".join(map(str, given)), "made": "x".join(map(str, made))}
             yield Cause("axes-viewed", None, len(long[0]), details=sizes)
             return
