@@ -110,25 +110,6 @@ def _labels_outside(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
-def _broadcast(cause: Cause, flow: GradientFlow) -> str:
-    shapes = cause.details
-    if shapes.get("classes"):
-        return (
-            f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
-            "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
-        )
-    if shapes.get("product"):
-        return (
-            f"numbers of {shapes['output']} times numbers of {shapes['targets']} make {shapes['wide']} in the loss: "
-            "each is multiplied by those of all examples, so that only the means of both count; give both one shape"
-        )
-    reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
-    return (
-        f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "
-        f"output is compared with the targets of all examples, whose mean it learns; give both one shape: {reshaped}"
-    )
-
-
 #: What a norm's single number is all of ↦ why, and what helps.
 SINGLE = {
     "example": ("the batch has one example", "give more examples, or take mode eval"),
@@ -241,10 +222,6 @@ OF_FAULTS = {
         "the weights at random",
     ),
     "out-of-reach": Code("targets are outside of what the last function can give; value: their share", _out_of_reach),
-    "broadcast": Code(
-        "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
-        _broadcast,
-    ),
     "labels-outside": Code(
         "labels are none of the classes, or targets of a binary cross-entropy outside of 0 to 1; value: the worst",
         _labels_outside,
@@ -266,9 +243,9 @@ OF_FAULTS = {
         "nothing; take rsample()",
     ),
     "axes-viewed": Code(
-        "a view gives an output's axes another order; value: how many axes longer than 1 there are",
-        "a view or reshape of {given} to {made} before the loss moves no axis but cuts the same numbers elsewhere, so "
-        "that classes and positions are mixed: take transpose() or permute()",
+        "a view before the loss cuts a read-out's classes up; value: how many there are",
+        "a view or reshape of the output {given} on its way to {made} in the loss moves no axis but cuts the same "
+        "numbers elsewhere, so that classes and positions are mixed: take transpose() or permute() before it",
     ),
     "axes-swapped": Code(
         "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",

@@ -29,6 +29,7 @@ GIVEN = {
     "ctc_loss": "an example with fewer frames than labels need: zero_infinity=True, or leave it out",
 }
 
+
 #: Where an operation's slope is infinite, and what helps.
 SLOPES = {
     "sqrt": "a root's slope is infinite at 0: add a small number under it",
@@ -39,6 +40,25 @@ SLOPES = {
     "acos": "its slope is infinite at 1: clamp the cosine",
     "asin": "its slope is infinite at 1: clamp the sine",
 }
+
+
+def _broadcast(cause: Cause, flow: GradientFlow) -> str:
+    shapes = cause.details
+    if shapes.get("classes"):
+        return (
+            f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
+            "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
+        )
+    if shapes.get("product"):
+        return (
+            f"numbers of {shapes['output']} times numbers of {shapes['targets']} make {shapes['wide']} in the loss: "
+            "each is multiplied by those of all examples, so that only the means of both count; give both one shape"
+        )
+    reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
+    return (
+        f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "
+        f"output is compared with the targets of all examples, whose mean it learns; give both one shape: {reshaped}"
+    )
 
 
 def _operation(cause: Cause, flow: GradientFlow) -> str:
@@ -212,10 +232,19 @@ OF_LOSS = {
         "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "
         "{value:.3g}, lie far from 0; subtract their mean",
     ),
+    "broadcast": Code(
+        "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
+        _broadcast,
+    ),
     "targets-huge": Code(
         "the targets are huge beside the outputs; value: their root mean square",
         "the targets' root mean square is {value:.3g}, that of the outputs {outputs:.2g}: steps that suit the weights "
         "hardly change the loss; subtract the targets' mean and divide by their deviation",
+    ),
+    "loss-outsized": Code(
+        "the loss starts far above what its numbers explain; value: the loss; limit: the most that they might",
+        "the loss starts at {value:.2g}, though the outputs' root mean square is {outputs:.2g} and the targets' "
+        "{targets:.2g}: in it something divides by a small number, such as a variance; bound that from below",
     ),
     "targets-wide": Code(
         "the targets' standard deviation is large, and with it the gradient; value: that",

@@ -94,7 +94,8 @@ PROBING = (
         summary='what makes a verdict "healthy, but"',
         what="The gradient survives, and something beside it is out of the ordinary: a remark, or a size. Outputs so "
         "large that the loss starts at three times what a constant answer costs, as the read-out, residual blocks that "
-        "add up, or the inputs are; targets far from 0 or a hundred times wider than 1; a term of the loss that is "
+        "add up, or the inputs are; targets far from 0 or a hundred times wider than 1; a likelihood that starts far "
+        "above what outputs and targets explain, as by a variance that is next to 0; a term of the loss that is "
         "zero, or that drowns another one; a dropout of nearly everything; layers whose gradient is a million times "
         "that of all others; a chain that Adam trains and SGD hardly does.",
         why="Such a model may train, by an optimizer that is patient with it. So the verdict stays healthy, without a "
@@ -110,6 +111,7 @@ PROBING = (
             "branches-grow",
             "targets-large",
             "targets-wide",
+            "loss-outsized",
             "term-zero",
             "term-drowned",
             "gradient-outsized",

@@ -49,6 +49,7 @@ class FirstLoss(NamedTuple):
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
     pair_width: int = 0
+    outsized: Cause | None = None  # that the loss is far above what outputs and targets explain
 
     @property
     def has_huge_targets(self) -> bool:
@@ -100,6 +101,8 @@ def said(first: FirstLoss) -> Iterator[Cause]:
         yield Cause("labels-alike", None, first.labels)
     if not first.classes and first.constant_answer >= WIDE_TARGETS**2 and not math.isnan(first.readout_rms):
         yield Cause("targets-wide", None, math.sqrt(first.constant_answer), WIDE_TARGETS)
+    if first.outsized is not None:
+        yield first.outsized
     if math.isfinite(first.value):
         known = first.constant_answer if math.isfinite(first.constant_answer) else None
         yield Cause("first-loss", None, first.value, known, {"classes": first.classes})

@@ -9,6 +9,7 @@ from gradcheck.probing.evidence import AtLoss
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.torch.graph import TRANSPARENT, Node
 from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.probing.asking import compared_targets, outsized
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, Loss
 from gradcheck.torch.probing.terms import adds_constant, find_terms
@@ -45,6 +46,8 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
         node = node.next_functions[0][0]
     classes, aim = _classes(node), _aim(node, targets)
     compared = _aim_of_distance(node, targets) if aim is None else aim
+    if compared is None and not classes:
+        compared = compared_targets(chosen, output, targets, value)
     tensor = main_tensor(output)
     if not classes and chosen.name == "cross-entropy" and tensor is not None:  # of targets that are probabilities
         classes = int(tensor.shape[-1])
@@ -52,7 +55,8 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     of_batch, labels = answer, 0
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
-    return FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
+    first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
+    return first._replace(outsized=outsized(chosen, output, targets, first))
 
 
 def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:

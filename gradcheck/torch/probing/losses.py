@@ -213,10 +213,20 @@ def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None, *, ow
         applied = [squash for squash, (_, again) in TWICE.items() if node.name().startswith(again)]
         if own and node.name().startswith(tuple(TWICE)):
             continue
-        end = _squash(node.next_functions[0][0]) if applied else None
-        if end is not None and end.name().startswith(tuple(applied)) and not is_over_examples(end):
+        end = made_by(node.next_functions[0][0]) if applied else None  # a factor between makes a choice of it
+        if end is not None and end.name().startswith(tuple(applied)) and _along_one_axis(end, node):
             yield Cause(TWICE[applied[0]][0], details={"loss": chosen.name, "within": True})
             return
+
+
+def _along_one_axis(first: Node, second: Node) -> bool:
+    """Whether two softmaxes choose among the same; of sigmoids each is of a single number."""
+    if not first.name().startswith("Softmax"):
+        return not is_derivative(first.name())
+    if not second.name().startswith(("Softmax", "LogSoftmax")) or is_over_examples(first):
+        return False
+    one, other = (softmax._saved_result.shape[axis_of(softmax)] for softmax in (first, second))
+    return bool(one == other > 1)
 
 
 def _container(output: object) -> str:

@@ -12,6 +12,7 @@ from gradcheck.probing.limits import UNREACHED
 from gradcheck.torch.graph import Graph, Node, is_derivative, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
+from gradcheck.torch.probing.axes import find_cut_classes
 from gradcheck.torch.probing.bounds import depends_on_inputs, range_of
 from gradcheck.torch.probing.broadcasts import PARTS, find_broadcast
 from gradcheck.torch.probing.floors import find_floor
@@ -19,12 +20,6 @@ from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, axis_of, is_o
 
 #: Losses of differences, whose nodes keep the targets.
 DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
-
-#: What gives numbers another shape, in their order.
-VIEWS = ("ViewBackward0", "UnsafeViewBackward0")
-
-#: What moves axes, and numbers with them.
-TRANSPOSITIONS = ("TBackward", "TransposeBackward", "PermuteBackward")
 
 #: Losses that are zero at best, and have no bound on the other side.
 BOUNDLESS = (*DIFFERENCES, "L1Loss", "NllLoss", "BinaryCrossEntropy", "CtcLoss")
@@ -63,7 +58,7 @@ def find_mismatch(
         yield from _out_of_reach(tensor, between, end)
     if not drawn:
         yield from find_floor(between)
-    yield from _of_views(between)
+    yield from find_cut_classes(between)
     if isinstance(targets, Tensor):
         yield from _of_divergence(targets, between)
     if tensor is not None and _is_over_examples(tensor):
@@ -168,30 +163,12 @@ def _of_nll(node: Node) -> Iterator[Cause]:
     if function is not None and function.name().startswith("LogSoftmax"):  # the loss's, or one before it
         functions.append(made_by(function.next_functions[0][0], *WITH_A_NUMBER))
     softmaxes = [one for one in functions if one is not None and "oftmax" in one.name()]
-    if any(map(is_over_examples, softmaxes)):
+    if any(is_over_examples(one) and one._saved_result.shape == given.shape for one in softmaxes):
         yield Cause("softmax-over-batch", None, given.shape[0])
     elif all(map(axis_of, softmaxes)) and bool((given.logsumexp(axis).abs() > NORMALISED).double().mean() > 0.5):
         rows = given.sum(axis)
         probabilities = bool((given >= 0).all()) and bool(((rows - 1).abs() < NORMALISED).all())
         yield Cause("nll-not-log", details={"given": "probabilities" if probabilities else "scores"})
-
-
-def _of_views(between: list[Node]) -> Iterator[Cause]:
-    """Yield a view whose axes are those of what it is given in another order: it moves no number along with them.
-
-    Of (examples, steps, classes) it may make (classes, examples · steps) as well, to transpose that.
-    """
-    turned = {node.next_functions[0][0] for node in between if node.name().startswith(TRANSPOSITIONS)}
-    for node in between:
-        if node.name() not in VIEWS:
-            continue
-        given, made = tuple(node._saved_self_sym_sizes), tuple(node._input_metadata[0].shape)
-        long = [[size for size in shape if size > 1] for shape in (given, made)]
-        flat = len(long[0]) > 1 and long[1] == [long[0][-1], math.prod(long[0][:-1])] != long[0]
-        if (long[0] != long[1] and sorted(long[0]) == sorted(long[1])) or (flat and node in turned):
-            sizes = {"given": "x".join(map(str, given)), "made": "x".join(map(str, made))}
-            yield Cause("axes-viewed", None, len(long[0]), details=sizes)
-            return
 
 
 def _of_divergence(targets: Tensor, between: list[Node]) -> Iterator[Cause]:

@@ -170,10 +170,10 @@ def _measure(
     (batch, leaves), (chosen, output, targets, value) = copied, result
     root, seed = start_of_gradient(value, route, record)
     graph = Graph([None if root is None else root.grad_fn, *(call.node for call in record.calls)])
-    values = values_of(chosen.name, output, value)
+    at_loss = look_at(chosen, output, targets, value, record, route.end)
+    values = values_of(chosen.name, output, value, at_loss.first)
     of_loss = () if record.brief else find_faults(model, result, route, graph, batch, values)
     mixed = () if record.brief or value is None else suspect_mixing(record, graph, output, targets, batch.examples)
-    at_loss = look_at(chosen, output, targets, value, record, route.end)
     saturated = find_saturated(value, route.end.node)
     gradients, closed, shift = Gradients(), None, 0
     looks = look_forward(record, graph, route, root, leaves, batch.examples)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gradcheck.probing.first_loss import FAR_TOO_LARGE
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, FirstLoss
 from gradcheck.spec.probing import LOSSES
 from gradcheck.torch.graph import Node, is_derivative
 from gradcheck.torch.layers import EMBEDDINGS, is_finite, main_tensor
@@ -40,9 +40,12 @@ class Values(NamedTuple):
     numbers: int = 1  # how many the outputs have
 
 
-def values_of(loss: str, output: object, value: Tensor | None) -> Values:
-    """Return the numbers of an output and of the loss that was made of it: its name, and its value if it has one."""
-    from_zero = loss in LOSSES or (value is not None and is_never_negative(value.grad_fn))
+def values_of(loss: str, output: object, value: Tensor | None, first: FirstLoss) -> Values:
+    """Return the numbers of an output and of the loss that was made of it: its name, and its value if it has one.
+
+    One that is held against huge targets is made of differences.
+    """
+    from_zero = loss in LOSSES or (value is not None and is_never_negative(value.grad_fn)) or first.has_huge_targets
     tensor = main_tensor(output)
     return Values(measure_spread(output), from_zero, 1 if tensor is None else max(1, tensor.numel()))
 

@@ -325,14 +325,21 @@ class Tokens(nn.Module):
     ("moved", "named"),
     [
         (lambda output: output.view(8, 4, 6), True),
+        (lambda output: output.transpose(1, 2).reshape(-1, 4), True),
+        (lambda output: output.reshape(4, -1).t(), True),
         (lambda output: output.transpose(1, 2), False),
-        (lambda output: output.transpose(1, 2).reshape(8, 4, 6, 1).squeeze(3), False),
+        (lambda output: output.permute(2, 0, 1).reshape(4, -1).t(), False),
+        (lambda output: output.flatten(0, 1), False),
     ],
-    ids=["view", "transpose", "an axis of one"],
+    ids=["view", "flat after a transpose", "flat before it", "transpose", "there and back", "flat"],
 )
-def test_a_view_in_place_of_a_transpose_before_the_loss_is_named(moved, named):
+def test_a_view_that_cuts_the_classes_up_before_the_loss_is_named(moved, named):
+    def loss(output, targets):
+        logits = moved(output)
+        return functional.cross_entropy(logits, targets if logits.dim() == 3 else targets.flatten())
+
     batch = torch.randn(8, 6, 8), torch.arange(48).reshape(8, 6) % 4
-    report = probe(Tokens(), batch, lambda output, targets: functional.cross_entropy(moved(output), targets))
+    report = probe(Tokens(), batch, loss)
     assert ("axes-viewed" in [cause.code for cause in report.verdict.causes]) is named
     assert report.verdict.status == "healthy"
 
@@ -345,3 +352,36 @@ def test_classes_that_a_view_puts_first_before_it_is_transposed_are_named(moved,
     batch = torch.randn(8, 6, 8), torch.arange(48).reshape(8, 6) % 4
     report = probe(Tokens(), batch, lambda output, targets: functional.cross_entropy(moved(output), targets.flatten()))
     assert ("axes-viewed" in [cause.code for cause in report.verdict.causes]) is named
+
+
+def test_channels_that_a_view_cuts_up_are_named():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1))
+    batch = torch.randn(4, 3, 6, 6), torch.arange(144).reshape(4, 6, 6) % 4
+
+    def flat(output, targets):
+        return functional.cross_entropy(output.reshape(-1, 4), targets.flatten())
+
+    assert "axes-viewed" in [cause.code for cause in probe(model, batch, flat).verdict.causes]
+    assert "axes-viewed" not in [cause.code for cause in probe(model, batch, functional.cross_entropy).verdict.causes]
+
+
+@pytest.mark.parametrize("moved", [lambda output: output.view(32, 2, 4), lambda output: output.view(32, 4, 2)])
+def test_a_dense_read_out_of_several_choices_may_be_cut_at_will(moved):
+    def loss(output, targets):
+        logits = moved(output)
+        return functional.cross_entropy(logits, targets[:, : logits.shape[2]])
+
+    assert codes(torch.arange(128).reshape(32, 4) % 2, loss, units=8) == []
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda output, targets: functional.nll_loss(functional.log_softmax(output, 0).t(), targets[:4] % 32),
+        lambda output, targets: functional.cross_entropy(20 * output.softmax(1), targets),
+        lambda output, targets: torch.sigmoid(50 * (output.sigmoid() - 0.5)).square().mean(),
+    ],
+    ids=["transposed", "scaled", "threshold"],
+)
+def test_a_softmax_on_another_axis_or_scaled_on_purpose_is_no_fault(loss):
+    assert codes(CLASSES, loss, units=4) == []
