@@ -223,10 +223,12 @@ def _along_one_axis(first: Node, second: Node) -> bool:
     """Whether two softmaxes choose among the same; of sigmoids each is of a single number."""
     if not first.name().startswith("Softmax"):
         return not is_derivative(first.name())
-    if not second.name().startswith(("Softmax", "LogSoftmax")) or is_over_examples(first):
+    if is_over_examples(first):
         return False
-    one, other = (softmax._saved_result.shape[axis_of(softmax)] for softmax in (first, second))
-    return bool(one == other > 1)
+    one = first._saved_result.shape[axis_of(first)]
+    if second.name().startswith("Logsumexp"):  # as a distribution of logits has it
+        return len(second._saved_dim) == 1 and bool(one == second._saved_self.shape[_signed(second._saved_dim[0])] > 1)
+    return bool(one == second._saved_result.shape[axis_of(second)] > 1)
 
 
 def _container(output: object) -> str:
@@ -262,7 +264,11 @@ def made_by(node: Node | None, *also: str) -> Node | None:
 
 def axis_of(softmax: Node) -> int:
     """Return the axis of a softmax, which its node keeps without its sign."""
-    return int((softmax._saved_dim + 2**63) % 2**64 - 2**63)
+    return _signed(softmax._saved_dim)
+
+
+def _signed(dim: int) -> int:
+    return int((dim + 2**63) % 2**64 - 2**63)
 
 
 def is_over_examples(node: Node) -> bool:

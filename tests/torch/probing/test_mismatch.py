@@ -283,7 +283,9 @@ def test_a_softmax_over_the_examples_within_the_loss_is_named_whatever_is_after_
     (lambda output, targets: functional.cross_entropy(output.softmax(1), targets), 4, CLASSES, "softmax-twice"),
     (lambda output, targets: functional.binary_cross_entropy_with_logits(output.sigmoid(), targets), 1,
      (NUMBERS > 0).float(), "sigmoid-twice"),
-], ids=["softmax", "sigmoid"])  # fmt: skip
+    (lambda output, targets: -torch.distributions.Categorical(logits=output.softmax(1)).log_prob(targets).mean(), 4,
+     CLASSES, "softmax-twice"),
+], ids=["softmax", "sigmoid", "a distribution's logits"])  # fmt: skip
 def test_a_loss_that_squashes_twice_by_itself_is_named(loss, units, targets, named):
     assert codes(targets, loss, units=units) == [named]
 
