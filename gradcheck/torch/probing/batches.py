@@ -118,6 +118,8 @@ def as_batch(batch: object) -> Batch:
 
 
 def _as_tensors(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Tensor) and value.is_inference():  # it may want no gradient; its clone may
+        return value.clone()
     if isinstance(value, np.ndarray):
         try:
             return torch.from_numpy(np.ascontiguousarray(value))

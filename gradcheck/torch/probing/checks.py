@@ -81,6 +81,8 @@ def _check_input(value: Tensor) -> None:
         raise OptionError("batch", f"has an input without entries, of shape {'x'.join(map(str, value.shape))}")
     if value.is_meta:
         raise OptionError("batch", "has inputs on the meta device, where they have no values: draw them on another one")
+    if value.is_nested:
+        raise OptionError("batch", "has a nested tensor, whose examples differ in shape: pad them, and give a mask")
     if value.layout is not torch.strided:
         return
     if value.is_floating_point() and not bool(torch.isfinite(value).all()) and not _is_mask(value):

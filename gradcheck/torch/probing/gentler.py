@@ -14,6 +14,7 @@ from gradcheck.torch.probing.course import follow
 from gradcheck.torch.probing.cures import recorded
 from gradcheck.torch.probing.history import History
 from gradcheck.torch.probing.judgement import Judgement
+from gradcheck.torch.probing.optimizers import known_rates
 from gradcheck.torch.probing.state import untouched
 from gradcheck.torch.probing.training import Steps, make_clip
 
@@ -102,7 +103,7 @@ def _part_of(tick: Callable[[float], None], index: int, count: int) -> Callable[
 
 
 def _ways(steps: Steps, history: History, slow: bool) -> Iterator[Way]:
-    if not any(group["lr"] for group in steps.optimizer.param_groups):
+    if not any(known_rates(steps.optimizer)):
         return
     yield from (_at_rate(steps, factor) for factor in (LARGER if slow else SMALLER))
     if slow:
@@ -119,7 +120,7 @@ def _ways(steps: Steps, history: History, slow: bool) -> Iterator[Way]:
 
 def _at_rate(steps: Steps, factor: float) -> Way:
     """Return the same steps at so many times the rate."""
-    rates = {float(group["lr"]) for group in steps.optimizer.param_groups}
+    rates = known_rates(steps.optimizer)
     rate = float(f"{factor * max(rates):.3g}") if len(rates) == 1 else f"{factor:g} times as high"
     return Way({"lr": rate}, RATE.format(factor=factor), steps._replace(share=factor))
 

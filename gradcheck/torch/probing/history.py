@@ -20,6 +20,7 @@ from gradcheck.probing.progress import rises, still_guesses
 from gradcheck.probing.sickest import sickest_layer
 from gradcheck.torch.modules import all_parameters
 from gradcheck.torch.probing.judgement import Judgement
+from gradcheck.torch.probing.optimizers import known_rates
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.training import Steps
 
@@ -211,7 +212,7 @@ class History:
         first, at_full_rate = self.points[0], self.steps - steps.warmup
         way = _norm(one.detach() - start for one, start in zip(self._trained, self._start, strict=True))
         if way == 0:
-            rate = max(float(group["lr"]) for group in steps.optimizer.param_groups)
+            rate = max(known_rates(steps.optimizer), default=None)
             return Cause("unmoved", None, self.steps, details={"rate": rate})
         if at_full_rate < ENOUGH:
             return None

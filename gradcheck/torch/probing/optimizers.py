@@ -5,7 +5,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradcheck.errors import OptionError, did_you_mean, one_of, printable, shown
 from gradcheck.spec.probing import OPTIMIZERS
@@ -118,6 +118,17 @@ def find_lost_eps(optimizer: torch.optim.Optimizer) -> float | None:
         if any(not bool(one.isfinite().all()) for one in narrow):
             return eps
     return None
+
+
+def rates_of(optimizer: torch.optim.Optimizer) -> list[float | Tensor | None]:
+    """Return the learning rate of each group; None where it has none, as in an optimizer of one's own."""
+    given = (group.get("lr") for group in optimizer.param_groups)
+    return [one if isinstance(one, int | float | Tensor) else None for one in given]
+
+
+def known_rates(optimizer: torch.optim.Optimizer) -> set[float]:
+    """Return the learning rates that its groups have."""
+    return {float(one) for one in rates_of(optimizer) if one is not None}
 
 
 def find_not_held(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[str, ...]:

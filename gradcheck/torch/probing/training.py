@@ -13,7 +13,7 @@ from gradcheck.spec.probing import OPTIMIZERS
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.optimizers import Optimizer, find_not_held, make_optimizer
+from gradcheck.torch.probing.optimizers import Optimizer, find_not_held, make_optimizer, rates_of
 
 
 class Steps(NamedTuple):
@@ -54,6 +54,8 @@ def make_steps(
     if not number:
         return None
     made = make_optimizer(optimizer, rate, options or {}, model)
+    if warmup and None in rates_of(made):
+        raise OptionError("warmup", f"finds no rate to raise: {type(made).__name__} has groups without an lr")
     named = isinstance(optimizer, str)
     config = {
         "optimizer": one_of("optimizer", optimizer, OPTIMIZERS) if named else type(made).__name__,
@@ -94,7 +96,7 @@ def make_clip(rule: str | Rule | None) -> Rule | None:
 
 def train(run: Callable[[int], Judgement], steps: Steps | None) -> Iterator[Judgement]:
     """Yield what `run` finds after so many steps, from none on; the last one where the loss isn't finite any more."""
-    number, rates = (0, []) if steps is None else (steps.number, [one["lr"] for one in steps.optimizer.param_groups])
+    number, rates = (0, []) if steps is None else (steps.number, rates_of(steps.optimizer))
     for taken in range(number + 1):
         judgement = run(taken)
         yield judgement
@@ -102,7 +104,8 @@ def train(run: Callable[[int], Judgement], steps: Steps | None) -> Iterator[Judg
             return
         share = steps.share * min(1.0, (taken + 1) / max(1, steps.warmup))
         for group, rate in zip(steps.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * share
+            if rate is not None:
+                group["lr"] = rate * share
         _take_step(steps, judgement.found.gradients, judgement.found.shift)
 
 

@@ -305,3 +305,13 @@ def test_triplets_that_are_learnt_need_no_gradient():
     )
     assert report.model.training.losses[0] > report.model.training.losses[-1] == 0
     assert report.verdict.status == "healthy"
+
+
+def test_a_loss_that_is_too_large_to_move_is_drawn(said):
+    def far(output, _):
+        return nn.functional.mse_loss(output, torch.full_like(output, 3e8))
+
+    report = probe(net(), pairs(), far, steps=3, optimizer="adam")
+    assert len({*report.model.training.losses}) == 1
+    assert report.model.training.losses[0] > 2**53
+    assert "step 0" in str(report)

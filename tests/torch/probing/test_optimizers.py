@@ -87,6 +87,30 @@ def test_the_rates_of_an_own_optimizer_are_put_back_after_a_warm_up(task):
     assert optimizer.param_groups[0]["lr"] == 0.25
 
 
+class Rateless(torch.optim.Optimizer):
+    """Has a rate that is none of its groups' options."""
+
+    def __init__(self, parameters, rate=0.05):
+        super().__init__(parameters, {})
+        self.rate = rate
+
+    @torch.no_grad()
+    def step(self):
+        for one in self.param_groups[0]["params"]:
+            one.sub_(one.grad, alpha=self.rate)
+
+
+def test_an_optimizer_whose_groups_have_no_rate_takes_its_steps(task):
+    report = probe(*task, steps=3, optimizer=Rateless, suggest=True)
+    assert report.model.training.losses == trained(*task, Rateless(task[0].parameters()), 3)
+
+
+def test_an_optimizer_without_a_rate_that_moves_nothing_is_no_rate_of_zero(task, said):
+    report = probe(*task, steps=2, optimizer=lambda own: Rateless(own, 0.0))
+    assert report.verdict.status == "not-learning"
+    assert "the learning rate is 0" not in said(report)
+
+
 class Closing(torch.optim.SGD):
     """Asks for the loss itself."""
 
@@ -108,6 +132,7 @@ class Closing(torch.optim.SGD):
         ({"clip": "global-norm"}, "global-norm has no threshold; type global-norm:1"),
         ({"clip": "agc:0.1"}, "agc is a rule of clip-demo; here they are value, norm, global-norm"),
         ({"clip": "norm:-1"}, "norm:-1 has no finite threshold above 0"),
+        ({"optimizer": Rateless, "warmup": 3}, "finds no rate to raise: Rateless has groups without an lr"),
         ({"warmup": -3}, "warmup=-3 is not a whole number of at least 0"),
         ({"optimizer": "lbfgs"}, "optimizer='lbfgs' is unknown"),
     ],
