@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gradcheck.diagnosis.code import Code
+from gradcheck.diagnosis.code import TRAINED, Code
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.causes import Cause
@@ -113,6 +113,8 @@ def _silent(cause: Cause, flow: GradientFlow) -> str:
 def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
     scale = "scale them to about 1 (of a table each column by itself)"
     size = f"root mean square is {cause.value or math.nan:.3g}: {scale}"
+    if cause.details.get("trained") and cause.layers and not flow.obstacle:
+        return f"{flow.name(cause.layers[0])} is saturated, since {TRAINED}"
     saturated = f"{flow.name((cause.layers or (1, 1))[0])} is saturated by its inputs, whose {size}"
     return f"the inputs' {size}" if flow.obstacle or not cause.layers else saturated
 
@@ -226,6 +228,12 @@ OF_LOSS = {
         "the sum of the residual blocks grows from block to block: {first} gives {low:.2g}, {last} {high:.2g}, "
         "{value:.2g} times as much; start the last matrix of each block's branch at zero, or scale the branches by "
         "1/sqrt(blocks), here {scale:.2g}, or put a norm after the last block",
+    ),
+    "layers-grow": Code(
+        "what layers give grows from one to the next; value: how many times from the first to the last",
+        "what the layers give grows from one to the next: {first} gives {low:.2g}, {last} {high:.2g}, {value:.2g} "
+        "times as much; where each sums over neighbours, normalise the adjacency, which divides by their number; else "
+        "draw the weights smaller, or put a norm after each",
     ),
     "targets-large": Code(
         "the loss starts far above a constant answer's; value: root mean square of the targets",

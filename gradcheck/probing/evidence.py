@@ -75,9 +75,13 @@ class Evidence(ABC):
 
     @property
     def is_alike_by_columns(self) -> bool:
-        """Whether the examples look alike from the first layer on since one column of a table drowns the others."""
-        alike = self.flow.layers[0].effective_rank < USUAL.min_rank
-        return self.columns is not None and alike and not self.flow.normalized[0]
+        """Whether the examples look alike from the table's layer on since one column of it drowns the others.
+
+        That is the first one, but for embeddings: these are given no table.
+        """
+        at = next((at for at, one in enumerate(self.flow.kinds) if one.name != "embedding"), 0)
+        alike = self.flow.layers[at].effective_rank < USUAL.min_rank
+        return self.columns is not None and alike and not self.flow.normalized[at]
 
     def sized(self, first: FirstLoss) -> FirstLoss:
         """Return a first loss with the sizes that it is held against."""
