@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from gradcheck.flow.gradient_flow import GradientFlow
 
 
+#: Why something is as it is after steps of training that was not so before.
+TRAINED = "training has made the weights large: take a smaller rate"
+
+
 class Code(NamedTuple):
     """One kind of cause."""
 

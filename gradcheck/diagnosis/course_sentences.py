@@ -50,6 +50,27 @@ def _eps_lost(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
+def _hardly_learnt(cause: Cause, flow: GradientFlow) -> str:
+    value, limit = cause.value or math.nan, cause.limit or math.nan
+    loss, guess = told_apart(value, limit) if value < limit else (f"{value:.3g}", f"{limit:.3g}")
+    better = "hardly" if value < limit else "no"
+    return (
+        f"after {cause.details['steps']} steps the loss is {better} better than a guess: typically {loss}, where the "
+        f"best answer that is the same for all examples costs {guess}; take more steps or a larger rate, and see "
+        "whether labels and inputs belong together"
+    )
+
+
+def _still_guesses(cause: Cause, flow: GradientFlow) -> str:
+    value, limit = cause.value or math.nan, cause.limit or math.nan
+    loss, guess = told_apart(value, limit) if value < limit else (f"{value:.3g}", f"{limit:.3g}")
+    better = "hardly" if value < limit else "no"
+    return (
+        f"the loss of the last step's batch, {loss}, is {better} better than the best answer that is the same for all "
+        f"examples, {guess}: the read-out's bias alone has learned"
+    )
+
+
 def _loss_course(cause: Cause, flow: GradientFlow) -> str:
     first, last, one_batch = (
         cause.details["first"],
@@ -99,9 +120,7 @@ OF_COURSES = {
     ),
     "hardly-learnt": Code(
         "value: the typical loss of the last third of the steps; limit: what guessing costs there",
-        "after {steps} steps the loss is no better than a guess: typically {value:.3g}, where the best answer that is "
-        "the same for all examples costs {limit:.3g}; take more steps or a larger rate, and see whether labels and "
-        "inputs belong together",
+        _hardly_learnt,
     ),
     "outputs-apart": Code(
         "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",
@@ -115,8 +134,7 @@ OF_COURSES = {
     ),
     "still-guesses": Code(
         "value: the loss of the last step's batch; limit: what the best constant answer costs there",
-        "the loss of the last step's batch, {value:.3g}, is no better than the best answer that is the same for all "
-        "examples, {limit:.3g}: the read-out's bias alone has learned",
+        _still_guesses,
     ),
     "nothing-to-learn": Code(
         "value: the loss, next to nothing of its first value: there is nothing left to learn",

@@ -110,20 +110,6 @@ def _labels_outside(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
-def _broadcast(cause: Cause, flow: GradientFlow) -> str:
-    shapes = cause.details
-    if shapes.get("classes"):
-        return (
-            f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
-            "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
-        )
-    reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
-    return (
-        f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "
-        f"output is compared with the targets of all examples, whose mean it learns; give both one shape: {reshaped}"
-    )
-
-
 #: What a norm's single number is all of ↦ why, and what helps.
 SINGLE = {
     "example": ("the batch has one example", "give more examples, or take mode eval"),
@@ -236,10 +222,6 @@ OF_FAULTS = {
         "the weights at random",
     ),
     "out-of-reach": Code("targets are outside of what the last function can give; value: their share", _out_of_reach),
-    "broadcast": Code(
-        "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
-        _broadcast,
-    ),
     "labels-outside": Code(
         "labels are none of the classes, or targets of a binary cross-entropy outside of 0 to 1; value: the worst",
         _labels_outside,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gradcheck.diagnosis.code import Code
+from gradcheck.diagnosis.code import TRAINED, Code
 
 if TYPE_CHECKING:
     from gradcheck.diagnosis.causes import Cause
@@ -29,6 +29,7 @@ GIVEN = {
     "ctc_loss": "an example with fewer frames than labels need: zero_infinity=True, or leave it out",
 }
 
+
 #: Where an operation's slope is infinite, and what helps.
 SLOPES = {
     "sqrt": "a root's slope is infinite at 0: add a small number under it",
@@ -39,6 +40,25 @@ SLOPES = {
     "acos": "its slope is infinite at 1: clamp the cosine",
     "asin": "its slope is infinite at 1: clamp the sine",
 }
+
+
+def _broadcast(cause: Cause, flow: GradientFlow) -> str:
+    shapes = cause.details
+    if shapes.get("classes"):
+        return (
+            f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
+            "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
+        )
+    if shapes.get("product"):
+        return (
+            f"numbers of {shapes['output']} times numbers of {shapes['targets']} make {shapes['wide']} in the loss: "
+            "each is multiplied by those of all examples, so that only the means of both count; give both one shape"
+        )
+    reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
+    return (
+        f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "
+        f"output is compared with the targets of all examples, whose mean it learns; give both one shape: {reshaped}"
+    )
 
 
 def _operation(cause: Cause, flow: GradientFlow) -> str:
@@ -93,6 +113,8 @@ def _silent(cause: Cause, flow: GradientFlow) -> str:
 def _large_inputs(cause: Cause, flow: GradientFlow) -> str:
     scale = "scale them to about 1 (of a table each column by itself)"
     size = f"root mean square is {cause.value or math.nan:.3g}: {scale}"
+    if cause.details.get("trained") and cause.layers and not flow.obstacle:
+        return f"{flow.name(cause.layers[0])} is saturated, since {TRAINED}"
     saturated = f"{flow.name((cause.layers or (1, 1))[0])} is saturated by its inputs, whose {size}"
     return f"the inputs' {size}" if flow.obstacle or not cause.layers else saturated
 
@@ -207,10 +229,20 @@ OF_LOSS = {
         "{value:.2g} times as much; start the last matrix of each block's branch at zero, or scale the branches by "
         "1/sqrt(blocks), here {scale:.2g}, or put a norm after the last block",
     ),
+    "layers-grow": Code(
+        "what layers give grows from one to the next; value: how many times from the first to the last",
+        "what the layers give grows from one to the next: {first} gives {low:.2g}, {last} {high:.2g}, {value:.2g} "
+        "times as much; where each sums over neighbours, normalise the adjacency, which divides by their number; else "
+        "draw the weights smaller, or put a norm after each",
+    ),
     "targets-large": Code(
         "the loss starts far above a constant answer's; value: root mean square of the targets",
         "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "
         "{value:.3g}, lie far from 0; subtract their mean",
+    ),
+    "broadcast": Code(
+        "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
+        _broadcast,
     ),
     "targets-huge": Code(
         "the targets are huge beside the outputs; value: their root mean square",

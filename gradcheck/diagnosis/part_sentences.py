@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradcheck.diagnosis.code import Code
+from gradcheck.diagnosis.code import TRAINED, Code
 from gradcheck.render.numbers import percent
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def _saturated(cause: Cause, flow: GradientFlow) -> str:
     share, name, size = percent(cause.value or 0.0), cause.details["name"], cause.details["size"]
+    if cause.details.get("trained"):
+        return f"{share} of the gates of {name} are saturated, since {TRAINED}"
     by_inputs = f"saturated by its inputs, whose root mean square is {size:.3g}"
     return f"{share} of the gates of {name} are {by_inputs}: scale them to about 1"
 
@@ -33,8 +35,9 @@ def _forgets(cause: Cause, flow: GradientFlow) -> str:
     gate, largest = cause.details["gate"], cause.details["largest"]
     why = f"its {gate} gate is at most {largest:.2g}: start the bias of that gate at 1"
     why = why if gate else "its recurrent weights are small: start them orthogonal"
+    why = f"since {TRAINED}" if cause.details.get("trained") else f"as {why}"
     left = f"a step back in time leaves {cause.value or 0.0:.2g} of a gradient (limit {cause.limit:g})"
-    return f"{cause.details['name']} forgets within a step: {left}, as {why}"
+    return f"{cause.details['name']} forgets within a step: {left}, {why}"
 
 
 def _not_looked_at(cause: Cause, flow: GradientFlow) -> str:

@@ -23,7 +23,7 @@ NEEDS_ADAM = "needs-adam"
 DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
     "targets-huge", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed",
-    "state-detached", "inputs-alike", "labels-alike", "branches-grow", "loss-risen", "gradient-outsized",
+    "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow", "loss-risen", "gradient-outsized",
     "features-apart", "loss-outsized", NEEDS_ADAM,
 )  # fmt: skip
 
@@ -37,7 +37,7 @@ OF_ANOTHER_KIND = frozenset({
     "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
     "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
     "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
-    "makes-zeros", "inputs-alike", "norm-of-one", "state-detached", "state-not-passed", "starts-far",
+    "makes-zeros", "inputs-alike", "norm-of-one", "state-detached", "state-not-passed", "starts-far", "inputs-small",
 })  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradcheck.diagnosis.code import Code
+from gradcheck.diagnosis.code import TRAINED, Code
 from gradcheck.diagnosis.course_sentences import OF_COURSES
 from gradcheck.diagnosis.fault_sentences import OF_FAULTS
 from gradcheck.diagnosis.loss_sentences import OF_LOSS
@@ -33,6 +33,8 @@ def _sentence(cause: Cause, flow: GradientFlow) -> str:
     made = CODES[cause.code].sentence
     if callable(made):
         return made(cause, flow)
+    if cause.details.get("trained"):  # what is said of the start is no remedy
+        made = f"{made.partition('; ')[0]}; {TRAINED}"
     names = cause.details.get("names", ())
     several = len(names) > 1
     fields = {

@@ -29,10 +29,18 @@ def _outputs_near(cause: Cause, flow: GradientFlow) -> str:
             "all examples have exactly the same output, and different inputs: what it is made of sees none of them, as "
             "a token that a mask (inverted?) keeps from all others, a time step of padding, or weights of zero"
         )
-    return (
+    apart = (
         f"the outputs of different examples lie {cause.details['apart']:.2g} apart, {100 * cause.value:.2g} % of their "
-        "size: something that is the same for all examples drowns what tells them apart; subtract the inputs' mean and "
-        "divide by their deviation once, start positions and biases small, and see by what the outputs are divided"
+    )
+    if cause.code == "inputs-small":
+        return (
+            f"the inputs' root mean square is {cause.details['inputs']:.2g}: scale them to about 1 (pixels: divide by "
+            f"255 once); {apart}size, and the biases drown what tells them apart"
+        )
+    return (
+        f"{apart}size: something that is the same for all examples drowns what tells them apart; subtract the inputs' "
+        "mean and divide by their deviation once, start positions and biases small, and see by what the outputs are "
+        "divided"
     )
 
 
@@ -103,6 +111,10 @@ OF_TRIALS = {
     ),
     "outputs-near": Code(
         "outputs of different examples lie close together; value: as a share of their size",
+        _outputs_near,
+    ),
+    "inputs-small": Code(
+        "outputs of different examples lie close together, as the inputs are small; value: as a share of their size",
         _outputs_near,
     ),
     "trial-learns": Code(

@@ -43,6 +43,7 @@ PROBING = (
             "inputs-explode",
             "acquitted",
             "outputs-near",
+            "inputs-small",
             "starts-far",
         ),
     ),
@@ -109,6 +110,7 @@ PROBING = (
         aliases=(
             "readout-large",
             "branches-grow",
+            "layers-grow",
             "targets-large",
             "targets-wide",
             "loss-outsized",

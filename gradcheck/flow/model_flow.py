@@ -31,6 +31,7 @@ class ModelFlow(GradientFlow):
     # block the same. Neither says anything about where it is lost.
     kinds: tuple[Kind, ...] = ()
     trunk: tuple[bool, ...] = ()  # all of the signal goes through it: it is in no branch
+    sums: bool = True  # somewhere two signals are added, as a block's to its branch; known of no other framework
     normalized: tuple[bool, ...] = ()  # it is a norm, or one follows: its weights' length doesn't matter
     # ``gate``: it started at zero and has just been opened; ``behind``: it lies behind such a gate. How far that is
     # open says nothing about where the gradient is lost, so that each of these is compared with its like. Empty of any

@@ -24,6 +24,9 @@ ALIKE = 0.01
 #: The same in logits.
 CLOSE = 2e-3
 
+#: Inputs are small where their root mean square is less than this: pixels divided by 255 twice have 0.002.
+SMALL_INPUTS = 0.02
+
 #: The gradient of more than this share of the examples is lost, as behind a softmax that is nearly a choice.
 UNHEARD = 0.75
 
@@ -41,7 +44,7 @@ WRONG = (
 FAR_ABOVE = 10.0
 
 #: Why outputs are too large.
-LARGE = ("branches-grow", "readout-large")
+LARGE = ("branches-grow", "layers-grow", "readout-large")
 
 #: A loss that nobody can hold against a constant answer's is huge as outputs are beyond 10^4: by its square, which may
 #: be summed over all of them.
@@ -104,7 +107,11 @@ def status_of(doubts: tuple[Cause, ...]) -> Status:
         return "not-learning"
     if doubts[0].code in LARGE:
         return "exploding"
-    return "collapsed" if doubts[0].code == "outputs-near" and (doubts[0].value or 0) < ALIKE else "vanishing"
+    return (
+        "collapsed"
+        if doubts[0].code in ("outputs-near", "inputs-small") and (doubts[0].value or 0) < ALIKE
+        else "vanishing"
+    )
 
 
 def status_unlearnt(doubts: tuple[Cause, ...], verdict: Verdict) -> Status:
@@ -169,7 +176,9 @@ def _outputs_near(found: Evidence) -> Iterator[Cause]:
     share = apart / first.output_rms
     as_logits = first.value <= LARGE_LOSS * first.constant_answer  # small ones cost what guessing does
     if share < ALIKE or (apart < CLOSE and as_logits):
-        yield Cause("outputs-near", None, share, ALIKE, {"apart": apart})
+        small = found.given_rms < SMALL_INPUTS and share > 0 and not found.flow.normalized[0]
+        details = {"apart": apart, "inputs": found.given_rms} if small else {"apart": apart}
+        yield Cause("inputs-small" if small else "outputs-near", None, share, ALIKE, details)
 
 
 def falls_without_bound(found: Evidence) -> bool:

@@ -39,6 +39,7 @@ class AtLoss(NamedTuple):
 
     first: FirstLoss = FirstLoss()  # the loss, and what a constant answer costs
     terms: tuple[Term, ...] = ()  # of a loss that is a sum
+    adds_constant: bool = False  # one of its terms has no graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +75,13 @@ class Evidence(ABC):
 
     @property
     def is_alike_by_columns(self) -> bool:
-        """Whether the examples look alike from the first layer on since one column of a table drowns the others."""
-        alike = self.flow.layers[0].effective_rank < USUAL.min_rank
-        return self.columns is not None and alike and not self.flow.normalized[0]
+        """Whether the examples look alike from the table's layer on since one column of it drowns the others.
+
+        That is the first one, but for embeddings: these are given no table.
+        """
+        at = next((at for at, one in enumerate(self.flow.kinds) if one.name != "embedding"), 0)
+        alike = self.flow.layers[at].effective_rank < USUAL.min_rank
+        return self.columns is not None and alike and not self.flow.normalized[at]
 
     def sized(self, first: FirstLoss) -> FirstLoss:
         """Return a first loss with the sizes that it is held against."""

@@ -1,4 +1,4 @@
-"""Residual blocks whose sum grows from block to block: nearer to the fault than the read-out that makes it a loss."""
+"""Layers that give ever more, as where residual blocks add up: nearer to the fault than a read-out that is large."""
 
 import math
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ EXPLAINS = 0.5
 
 
 def causes_of_growth(flow: ModelFlow) -> Iterator[Cause]:
-    """Yield that what residual blocks give grows steadily, and makes the outputs large, where it does.
+    """Yield that what residual blocks or layers give grows steadily, and makes the outputs large, where it does.
 
     Layers in branches are given the sum of all blocks before; a norm at a block's start, or after its sum, keeps that
-    from showing, and needs no remedy.
+    from showing, and needs no remedy. Where nothing is added, an input leads round the layers, as a graph's edges do.
     """
     if flow.obstacle or len(flow.trunk) != len(flow.layers):
         return
@@ -38,7 +38,7 @@ def causes_of_growth(flow: ModelFlow) -> Iterator[Cause]:
             "first": flow.name(layers[0] + 1), "last": flow.name(layers[-1] + 1), "count": len(layers),
             "low": 10.0 ** float(sizes[0]), "high": 10.0 ** float(sizes[-1]), "scale": 1 / math.sqrt(len(layers)),
         }  # fmt: skip
-        yield Cause("branches-grow", None, 10.0**decades, 10.0**DECADES, details)
+        yield Cause("branches-grow" if flow.sums else "layers-grow", None, 10.0**decades, 10.0**DECADES, details)
 
 
 def why_large(first: FirstLoss, flow: ModelFlow) -> tuple[Cause, ...]:

@@ -23,7 +23,7 @@ from gradcheck.spec.thresholds import Thresholds
 #: Causes that explain a loss which starts large.
 EXPLAIN_SIZE = {
     "inputs-explode", "large-inputs", "softmax-over-batch", "nll-not-log", "labels-outside", "starts-far",
-    "branches-grow", "readout-large", "features-apart",
+    "branches-grow", "layers-grow", "readout-large", "features-apart",
 }  # fmt: skip
 
 #: Options of the steps that only PyTorch's probe takes.

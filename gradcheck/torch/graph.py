@@ -136,6 +136,15 @@ class Graph(Paths):
                 waiting.extend(one for one in self.inputs[node] if one is not None)
 
 
+def has_sums(root: Node | None) -> bool:
+    """Whether two signals of layers are added before a node: neither is a constant, a parameter or an input."""
+    return any(
+        node.name().startswith("AddBackward")
+        and all(one is not None and not hasattr(one, "variable") for one, _ in node.next_functions)
+        for node in nodes([root] if root is not None else [])
+    )
+
+
 def activity(node: Node) -> Activity | None:
     """Return the values of an activation's node; None where it isn't one, or no longer keeps its input."""
     kind = ELEMENTWISE.get(node.name())

@@ -38,8 +38,8 @@ def huge(found: Finding) -> str:
 def not_learning(found: Finding) -> str:
     """Return where a loss stays, and what that level is."""
     if found.details.get("rate"):
-        printed = ", as far as it is printed" if "few-digits" in found.signs else ""
-        return f"the learning rate is 0 in every row{printed}, and the loss does not fall"
+        how = "printed" if "few-digits" in found.signs else "logged"
+        return f"the learning rate is 0 in every row, as far as it is {how}, and the loss does not fall"
     if "swings" in found.signs:
         low, high = (significant(found.numbers[name], 3) for name in ("low", "high"))
         once = f"to and fro in {int(found.numbers['rows'])} rows"

@@ -19,7 +19,7 @@ from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.probing.columns import columns_apart
 from gradcheck.probing.evidence import Evidence
-from gradcheck.torch.graph import Graph, nodes
+from gradcheck.torch.graph import Graph, has_sums, nodes
 from gradcheck.torch.layers import Layer, is_finite
 from gradcheck.torch.modules import all_parameters, walked
 from gradcheck.torch.probing.attention import judge_attention, note_single
@@ -266,6 +266,7 @@ def _flow(
         labels=tuple(layer.name for layer in layers),
         kinds=tuple(_kind(layer, calls[layer], examples) for layer in layers),
         trunk=tuple(any(call.on_trunk for call in calls[layer]) for layer in layers),
+        sums=has_sums(route.end.node),
         ends=tuple(reduce(int.__or__, (call.ends for call in calls[layer]), 0) for layer in layers),
         normalized=tuple(layer.is_vector or any(call.normalized for call in calls[layer]) for layer in layers),
         rows=min(rows_of(layer, calls[layer][-1].output, examples) for layer in layers),

@@ -1,7 +1,7 @@
 """From a probe's findings to the report."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,9 @@ from gradcheck.torch.probing.underflow import WORTH_NAMING, Underflow
 #: A loss that is no lower than the best constant answer's is near it below so many times that: the read-out's bias
 #: has learned it.
 NEAR = 1.2
+
+#: Causes whose sentence blames the inputs, or how the weights were drawn; after steps it may be these.
+OF_WEIGHTS = ("gates-saturated", "forgets", "large-inputs", "attention-saturated", "branches-grow", "layers-grow")
 
 #: Layers whose underflow is named in the reasons.
 NAMED = 3
@@ -95,8 +98,15 @@ def _after_training(diagnosis: Diagnosis, history: History, rank: float) -> Diag
         verdict = verdict._replace(status=last.status, score=0.0)
     causes = list(_of_training(history))
     codes = {cause.code for cause in causes}
-    left = (cause for cause in verdict.causes if cause.code not in codes)
+    at_start = {cause.code for cause in history.first.diagnosis.verdict.causes}
+    left = (_since_training(cause, at_start) for cause in verdict.causes if cause.code not in codes)
     return diagnosis._replace(verdict=verdict._replace(causes=(*causes, *left)))
+
+
+def _since_training(cause: Cause, at_start: Collection[str]) -> Cause:
+    """Return a cause that says, where it wasn't one at the start, that the steps have made it so."""
+    made = cause.code in OF_WEIGHTS and cause.code not in at_start
+    return cause._replace(details={**cause.details, "trained": True}) if made else cause
 
 
 def _known_before(history: History) -> Iterator[Cause]:

@@ -125,6 +125,31 @@ def test_blocks_whose_sum_grows_are_named_before_the_read_out_and_a_loss_is_said
     assert {"branches-grow", "readout-large", "starts-far"}.isdisjoint(remedy)
 
 
+class OverNeighbours(nn.Module):
+    """A graph convolution of many layers without skips, which sums over neighbours or takes their mean."""
+
+    def __init__(self, normalised):
+        super().__init__()
+        torch.manual_seed(0)
+        self.normalised = normalised
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(8))
+        self.end = nn.Linear(16, 4)
+
+    def forward(self, x, edges):
+        edges = edges / edges.sum(1, keepdim=True) if self.normalised else edges
+        for layer in self.layers:
+            x = torch.relu(layer(edges @ x))
+        return self.end(x)
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_layers_that_give_ever_more_are_no_residual_blocks_where_nothing_is_added(normalised):
+    edges = (torch.rand(64, 64, generator=torch.Generator().manual_seed(1)) < 0.2).float() + torch.eye(64)
+    report = probe(OverNeighbours(normalised), ((torch.randn(64, 16), edges), torch.arange(64) % 4), trial=False)
+    assert "branches-grow" not in codes(report)
+    assert ("layers-grow" in codes(report)) == (not normalised)
+
+
 def test_a_loss_that_starts_far_off_is_said_once(said):
     report = probed(CLASSES, gain=1e4)
     assert "starts-far" in codes(report)
