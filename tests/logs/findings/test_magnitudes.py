@@ -180,7 +180,7 @@ def test_a_learning_rate_of_zero_in_every_row_is_a_note(found):
     losses = 1.3 + 0.05 * np.random.default_rng(0).standard_normal(30)
     (one,) = found(rows(losses, [10.0, 10.5] * 15, lr=0.0))
     assert (one.kind, one.weight) == ("not-learning", NOTE)
-    assert sentence(one) == "the learning rate is 0 in every row, and the loss does not fall"
+    assert sentence(one) == "the learning rate is 0 in every row, as far as it is logged, and the loss does not fall"
 
 
 def test_a_learning_rate_that_is_printed_as_zero_is_none_where_the_loss_falls(told):
