@@ -266,5 +266,10 @@ OF_LOSS = {
         "parameters are frozen; value: how many; limit: of how many",
         "{value} of {limit:.0f} parameters are frozen: not trained, and not judged",
     ),
+    "frozen-body": Code(
+        "parameters are frozen, most of a model in front of what is trained; value: how many; limit: of how many",
+        "{value} of {limit:.0f} parameters are frozen: not trained, and not judged; most of the model stays as it is, "
+        "trained before or drawn at random",
+    ),
     "large-inputs": Code("its inputs are too large; value: their root mean square", _large_inputs),
 }

@@ -127,6 +127,12 @@ def _span(cause: Cause, flow: GradientFlow) -> str:
     return f"{decades} {verb}{among} (limit {limit:g}){each}"
 
 
+def _weight_span(cause: Cause, flow: GradientFlow) -> str:
+    said = f"the weights' gradients are {_number(cause):.1f} decades apart (limit {cause.limit or 0.0:g})"
+    decide = "; those at the layers' outputs are not, and decide: Adam makes up for the others"
+    return said + (decide if cause.details.get("within") else "")
+
+
 def _rank(cause: Cause, flow: GradientFlow) -> str:
     what, rank, limit = "tokens" if flow.points else "examples", _number(cause), cause.limit or 0.0
     if rank >= limit:
@@ -191,7 +197,7 @@ CODES = {
     "rank": Code("the layer whose examples differ least; value: its effective rank", _rank),
     "weight-span": Code(
         "value: decades between the layers' weight gradients",
-        "the weights' gradients are {value:.1f} decades apart (limit {limit:g})",
+        _weight_span,
     ),
     "sensitivity": Code(
         "value: by which part of what tells the examples apart the outputs change as all weights move by 1 %",

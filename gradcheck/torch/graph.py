@@ -141,7 +141,7 @@ def has_sums(root: Node | None) -> bool:
     return any(
         node.name().startswith("AddBackward")
         and all(one is not None and not hasattr(one, "variable") for one, _ in node.next_functions)
-        for node in nodes([root])
+        for node in nodes([root] if root is not None else [])
     )
 
 

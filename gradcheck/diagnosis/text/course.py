@@ -29,9 +29,7 @@ def losses(report: Report, page: Page) -> Iterator[RenderableType]:
     logarithmic = low > 0 and high > WIDE * low
     heights = [math.log10(one) if logarithmic and one is not None else one for one in training.losses]
     ends = [math.log10(one) if logarithmic else one for one in (low, high)]
-    scale = Scale(
-        ends[0], ends[1] if ends[1] > ends[0] else math.inf
-    )  # flat: at the foot
+    scale = Scale(ends[0], ends[1] if ends[1] > ends[0] else math.inf)  # flat: at the foot
     room = min(WIDEST, page.width - 2 * INDENT)
     line = sparkline(heights, room, page.glyphs, scale)
     extent = " … ".join(told_apart(low, high)).replace("-", "−")
