@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gradcheck.base.wording import the_loss
 from gradcheck.diagnosis.code import TRAINED, Code
 from gradcheck.diagnosis.course_sentences import OF_COURSES
 from gradcheck.diagnosis.fault_sentences import OF_FAULTS
@@ -45,6 +46,7 @@ def _sentence(cause: Cause, flow: GradientFlow) -> str:
         "hundredfold": 100 * _number(cause),
         "hundredfold_limit": 100 * (cause.limit or 0.0),
         "names": listed(names),
+        "the_loss": the_loss(str(cause.details.get("loss", ""))),
         "s": "" if several else "s",
         "them": "them" if several else "it",
         "they": "they" if several else "it",
