@@ -248,9 +248,10 @@ OF_FAULTS = {
         "numbers elsewhere, so that classes and positions are mixed: take transpose() or permute() before it",
     ),
     "axes-swapped": Code(
-        "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",
+        "a recurrence or attention takes the examples for steps; value: how many there are; limit: how many it takes "
+        "for examples",
         "{name} goes along the {value} examples, as it wants (steps, examples, features) and is given the examples "
-        "first: each one's answer depends on those before it; give it batch_first=True, or transpose",
+        "first: each one's answer depends on others; give it batch_first=True, or transpose",
     ),
     "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
     "softmax-over-batch": Code(
