@@ -110,20 +110,6 @@ def _labels_outside(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
-def _broadcast(cause: Cause, flow: GradientFlow) -> str:
-    shapes = cause.details
-    if shapes.get("classes"):
-        return (
-            f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
-            "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
-        )
-    reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
-    return (
-        f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "
-        f"output is compared with the targets of all examples, whose mean it learns; give both one shape: {reshaped}"
-    )
-
-
 #: What a norm's single number is all of ↦ why, and what helps.
 SINGLE = {
     "example": ("the batch has one example", "give more examples, or take mode eval"),
@@ -236,10 +222,6 @@ OF_FAULTS = {
         "the weights at random",
     ),
     "out-of-reach": Code("targets are outside of what the last function can give; value: their share", _out_of_reach),
-    "broadcast": Code(
-        "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
-        _broadcast,
-    ),
     "labels-outside": Code(
         "labels are none of the classes, or targets of a binary cross-entropy outside of 0 to 1; value: the worst",
         _labels_outside,
@@ -266,9 +248,10 @@ OF_FAULTS = {
         "numbers elsewhere, so that classes and positions are mixed: take transpose() or permute() before it",
     ),
     "axes-swapped": Code(
-        "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",
+        "a recurrence or attention takes the examples for steps; value: how many there are; limit: how many it takes "
+        "for examples",
         "{name} goes along the {value} examples, as it wants (steps, examples, features) and is given the examples "
-        "first: each one's answer depends on those before it; give it batch_first=True, or transpose",
+        "first: each one's answer depends on others; give it batch_first=True, or transpose",
     ),
     "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
     "softmax-over-batch": Code(

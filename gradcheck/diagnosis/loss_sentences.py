@@ -30,6 +30,7 @@ GIVEN = {
     "ctc_loss": "an example with fewer frames than labels need: zero_infinity=True, or leave it out",
 }
 
+
 #: Where an operation's slope is infinite, and what helps.
 SLOPES = {
     "sqrt": "a root's slope is infinite at 0: add a small number under it",
@@ -40,6 +41,25 @@ SLOPES = {
     "acos": "its slope is infinite at 1: clamp the cosine",
     "asin": "its slope is infinite at 1: clamp the sine",
 }
+
+
+def _broadcast(cause: Cause, flow: GradientFlow) -> str:
+    shapes = cause.details
+    if shapes.get("classes"):
+        return (
+            f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: a "
+            "label's number is the target of every class alike; give one-hot targets, or a loss of class numbers"
+        )
+    if shapes.get("product"):
+        return (
+            f"numbers of {shapes['output']} times numbers of {shapes['targets']} make {shapes['wide']} in the loss: "
+            "each is multiplied by those of all examples, so that only the means of both count; give both one shape"
+        )
+    reshaped = "targets.reshape(output.shape)" if "framework" in shapes else "targets.view_as(output)"
+    return (
+        f"outputs of {shapes['output']} and targets of {shapes['targets']} make {shapes['wide']} in the loss: each "
+        f"output is compared with the targets of all examples, whose mean it learns; give both one shape: {reshaped}"
+    )
 
 
 def _operation(cause: Cause, flow: GradientFlow) -> str:
@@ -219,6 +239,10 @@ OF_LOSS = {
         "the loss starts far above a constant answer's; value: root mean square of the targets",
         "the loss starts at {times:.3g} times what a constant answer costs: the targets, whose root mean square is "
         "{value:.3g}, lie far from 0; subtract their mean",
+    ),
+    "broadcast": Code(
+        "outputs and targets of different shapes are broadcast in the loss; value: how many pairs that makes",
+        _broadcast,
     ),
     "targets-huge": Code(
         "the targets are huge beside the outputs; value: their root mean square",

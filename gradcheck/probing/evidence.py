@@ -39,6 +39,7 @@ class AtLoss(NamedTuple):
 
     first: FirstLoss = FirstLoss()  # the loss, and what a constant answer costs
     terms: tuple[Term, ...] = ()  # of a loss that is a sum
+    adds_constant: bool = False  # one of its terms has no graph
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,7 @@ def end_of(captured: CapturedPass) -> str:
     return "softmax" if sums_to_one(output, -1) else next(made, "")
 
 
-def floor_of_softmax(low: float, high: float, classes: int) -> float:
+def floor_of_softmax(low: float, high: float, classes: float) -> float:
     """Return the least loss of a softmax whose logits lie between two bounds: of one high and all others low."""
     return math.log1p((classes - 1) * math.exp(low - high))
 

@@ -25,6 +25,13 @@ class Term(NamedTuple):
     of_derivatives: bool = False  # it is made of derivatives, as a physics-informed loss is
     factor: float = 1.0  # size of what it is multiplied by; 1 where that isn't one number
     alone: bool = False  # no other term depends on the model's main output
+    cut: str = ""  # the function that cuts it off from the graph
+
+
+def with_cut(terms: tuple[Term, ...], functions: Sequence[str]) -> tuple[Term, ...]:
+    """Add the terms that functions cut off from the graph; a loss that looked like none has one other at least."""
+    known = terms or (Term("the other", math.nan, trains=True),)
+    return (*known, *(Term("one term", math.nan, trains=False, cut=one) for one in functions)) if functions else terms
 
 
 def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
@@ -45,7 +52,7 @@ def causes_of(terms: Sequence[Term]) -> Iterator[Cause]:
         ]
     for term in terms:
         if not term.trains:
-            why = KINKS if term.of_derivatives else ""
+            why = f" ({term.cut} cuts it off from the weights)" if term.cut else KINKS * term.of_derivatives
             yield Cause("term-zero", None, 0.0, details={"term": term.name, "count": count, "why": why})
     heard = sorted((term for term in terms if math.isfinite(term.log10_norm)), key=lambda term: term.log10_norm)
     if heard and heard[-1].log10_norm - heard[0].log10_norm > DROWNED:

@@ -18,6 +18,9 @@ COPIES = {
     "tensor": "torch.tensor(…)", "as_tensor": "torch.as_tensor(…)",
 }  # fmt: skip
 
+#: Sums and differences, by the names of their functions without underscores.
+SUMS = ("add", "radd", "iadd", "sub", "rsub", "isub")
+
 #: Methods of a tensor that make whole numbers or truth values of it; Python's own int() is ``__int__``.
 CASTS = ("int", "bool")
 
@@ -41,6 +44,7 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         self._cuts: dict[int, Cut] = {}
         self._kept: list[Tensor] = []  # so that an id isn't given to another
         self._number: Cut | None = None  # by which a number was made last
+        self._terms: list[tuple[Node, Cut]] = []  # sums of single numbers, and what cut one of these off
         self.drops_all = False  # whether a function drops everything
 
     def __torch_function__(
@@ -58,6 +62,9 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         before = next((self._cuts[id(one)] for one in given if id(one) in self._cuts), None)
         if not graded and before is None:
             return result
+        if graded and isinstance(result, Tensor) and result.numel() == 1 and _is_sum(function):
+            of_each = [self._cuts.get(id(one)) for one in given if not one.requires_grad]
+            self._terms += [(result.grad_fn, cut) for cut in of_each if cut is not None]
         for one in tensors(result):
             new = graded and not one.requires_grad and not one.is_sparse
             if (cut := _cut(function, graded) if new else before) is not None:
@@ -74,6 +81,15 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
     def reaching(self, values: Iterable[Tensor]) -> Iterator[Cut]:
         """Yield every cut whose values some tensors were made of."""
         yield from {cut.function: cut for one in values if (cut := self._cuts.get(id(one)))}.values()
+
+    def terms_of(self, value: Tensor) -> list[Cut]:
+        """Return what cut off terms of a loss that is a sum of single numbers."""
+        within = set(nodes([value.grad_fn]))
+        return [cut for node, cut in self._terms if node in within and cut.kind != "choice"]
+
+
+def _is_sum(function: Any) -> bool:  # noqa: ANN401
+    return getattr(function, "__name__", "").strip("_") in SUMS
 
 
 def _drops_all(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:  # noqa: ANN401

@@ -12,7 +12,7 @@ from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.asking import compared_targets, outsized
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, Loss
-from gradcheck.torch.probing.terms import find_terms
+from gradcheck.torch.probing.terms import adds_constant, find_terms
 
 #: Outputs of a usual size have at most this root mean square.
 USUAL_SIZE = 10.0
@@ -35,7 +35,8 @@ def look_at(
     if value.grad_fn is None:
         return AtLoss(first)
     tensor = main_tensor(output)
-    return AtLoss(first, find_terms(value, record, None if tensor is None else tensor.grad_fn))
+    terms = find_terms(value, record, None if tensor is None else tensor.grad_fn)
+    return AtLoss(first, terms, adds_constant(value))
 
 
 def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> FirstLoss:

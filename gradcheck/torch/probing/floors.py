@@ -18,6 +18,19 @@ from gradcheck.torch.probing.losses import BETWEEN, made_by
 FLOOR_OF_PAIRS = 0.9
 
 
+#: What leaves some numbers out, as each example's likeness to itself: the others stay what they are.
+MASKS = ("MaskedFill", "Where", "FillDiagonal", "IndexPut", "torch::autograd::CopySlices", "AddBackward", "SubBackward")
+
+#: What takes some of the numbers.
+CHOICES = ("IndexBackward", "MaskedSelect")
+
+#: What rounding may add.
+ROUNDED = 1e-3
+
+#: A logit so far below the largest one is left out.
+LEFT_OUT = 30.0
+
+
 class Logits(NamedTuple):
     """What a cross-entropy's logits lie between."""
 
@@ -25,6 +38,7 @@ class Logits(NamedTuple):
     low: float
     high: float
     pairs: bool  # they compare examples with each other
+    masked: bool = False  # something may leave some of them out
 
 
 def find_floor(between: list[Node]) -> Iterator[Cause]:
@@ -33,12 +47,12 @@ def find_floor(between: list[Node]) -> Iterator[Cause]:
         floor, guessing, logits = math.nan, math.nan, None
         if node.name().startswith("NllLoss"):
             logits = _bounded(_before(node.next_functions[0][0], "LogSoftmax"))
-            classes = node._saved_self.shape[1 if node._saved_self.dim() > 1 else 0]
-            if logits is not None:
+            classes = 0.0 if logits is None else _open(node._saved_self.detach(), logits)
+            if logits is not None and classes > 1:
                 floor, guessing = floor_of_softmax(logits.low, logits.high, classes), math.log(classes)
         elif node.name().startswith("BinaryCrossEntropyWithLogits"):
             logits, targets = _bounded(node.next_functions[0][0]), node._saved_target.detach().double()
-            if logits is not None:
+            if logits is not None and not logits.masked:
                 floor, guessing = _of_binary(logits, targets), _entropy(float(targets.mean()))
         if (
             logits is not None
@@ -61,9 +75,24 @@ def _before(node: Node, name: str) -> Node:
     return node.next_functions[0][0] if node is not None and node.name().startswith(name) else None
 
 
+def _open(logs: Tensor, logits: Logits) -> float:
+    """Return how many classes are left to choose from, on average, given log-probabilities; 0 where that is unclear.
+
+    What was added may be something else than a mask: then some logits are further apart than their bounds allow, or
+    none is left out.
+    """
+    rows = logs.movedim(1, -1) if logs.dim() > 1 else logs
+    if not logits.masked:
+        return float(rows.shape[-1])
+    below = rows.amax(-1, keepdim=True) - rows
+    within = below <= (logits.high - logits.low) * (1 + ROUNDED) + ROUNDED
+    out = below > LEFT_OUT + logits.high - logits.low
+    return float(within.double().sum(-1).mean()) if bool(out.any()) and bool((within | out).all()) else 0.0
+
+
 def _bounded(node: Node) -> Logits | None:
-    """Return what bounds some logits, up to their shape and a factor; None where nothing does."""
-    factor = 1.0
+    """Return what bounds some logits, up to their shape, a factor and a mask; None where nothing does."""
+    factor, masked = 1.0, False
     while node is not None:
         bounds = range_of(node)
         if bounds is not None:
@@ -71,7 +100,13 @@ def _bounded(node: Node) -> Logits | None:
             name = str(node.name().partition("Backward")[0].lower())
             is_cosine = name in ("mm", "bmm", "sum")
             pairs = is_cosine and _compares_examples(node)
-            return Logits("cosine" if is_cosine else name, low, high, pairs)
+            return Logits("cosine" if is_cosine else name, low, high, pairs, masked)
+        graded = [one for one, _ in node.next_functions if one is not None]
+        if len(graded) == 1 and node.name().startswith((*MASKS, *CHOICES)):
+            if node.next_functions[0][0] is None and node.name().startswith("Sub"):
+                factor = -factor
+            node, masked = graded[0], masked or node.name().startswith(MASKS)
+            continue
         if not node.name().startswith((*BETWEEN, "MulBackward", "DivBackward")):
             return None
         node, by = _unscaled(node)

@@ -30,7 +30,8 @@ def look_forward(
 ) -> Looks:
     """Measure what is there before a gradient goes back, and let the outputs go."""
     if record.brief:
-        note_responses(record, graph, None if root is None else root.grad_fn, examples)
+        if root is not None:
+            note_responses(record, graph, root.grad_fn, examples)
         return Looks()
     attention = find_attention(record, graph, examples)
     single = () if root is None else find_single(record, graph, root.grad_fn)

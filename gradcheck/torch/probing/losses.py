@@ -192,7 +192,7 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     if tensor is None or value is None:
         return ()
     if end is None:
-        return tuple(_squashed_within(chosen, value.grad_fn, tensor.grad_fn))
+        return tuple(_squashed_within(chosen, value.grad_fn, tensor.grad_fn, own=tensor.dim() == 0))
     squash = next(name for name in TWICE if end.name().startswith(name))
     code, again = TWICE[squash]
     between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
@@ -204,11 +204,16 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     return ()
 
 
-def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None) -> Iterator[Cause]:
-    """Yield that a loss applies a softmax or sigmoid to what the model gives, and another one to that."""
-    within = nodes([loss], lambda node: () if node is output else node.next_functions) if loss is not None else ()
+def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None, *, own: bool) -> Iterator[Cause]:
+    """Yield that a loss applies a softmax or sigmoid to what the model gives, and another one to that.
+
+    Where the loss is the model's own, the model itself may have two in a row that are meant: functions of losses count.
+    """
+    within = nodes([loss], lambda node: () if node is output and not own else node.next_functions) if loss else ()
     for node in (one for one in within if not is_derivative(one.name())):
         applied = [squash for squash, (_, again) in TWICE.items() if node.name().startswith(again)]
+        if own and node.name().startswith(tuple(TWICE)):
+            continue
         end = made_by(node.next_functions[0][0]) if applied else None  # a factor between makes a choice of it
         if end is not None and end.name().startswith(tuple(applied)) and _along_one_axis(end, node):
             yield Cause(TWICE[applied[0]][0], details={"loss": chosen.name, "within": True})
@@ -219,10 +224,12 @@ def _along_one_axis(first: Node, second: Node) -> bool:
     """Whether two softmaxes choose among the same; of sigmoids each is of a single number."""
     if not first.name().startswith("Softmax"):
         return not is_derivative(first.name())
-    if not second.name().startswith(("Softmax", "LogSoftmax")) or is_over_examples(first):
+    if is_over_examples(first):
         return False
-    one, other = (softmax._saved_result.shape[axis_of(softmax)] for softmax in (first, second))
-    return bool(one == other > 1)
+    one = first._saved_result.shape[axis_of(first)]
+    if second.name().startswith("Logsumexp"):  # as a distribution of logits has it
+        return len(second._saved_dim) == 1 and bool(one == second._saved_self.shape[_signed(second._saved_dim[0])] > 1)
+    return bool(one == second._saved_result.shape[axis_of(second)] > 1)
 
 
 def _container(output: object) -> str:
@@ -258,7 +265,11 @@ def made_by(node: Node | None, *also: str) -> Node | None:
 
 def axis_of(softmax: Node) -> int:
     """Return the axis of a softmax, which its node keeps without its sign."""
-    return int((softmax._saved_dim + 2**63) % 2**64 - 2**63)
+    return _signed(softmax._saved_dim)
+
+
+def _signed(dim: int) -> int:
+    return int((dim + 2**63) % 2**64 - 2**63)
 
 
 def is_over_examples(node: Node) -> bool:

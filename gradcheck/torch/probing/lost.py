@@ -1,7 +1,7 @@
 """What is to be trained and gets no gradient: told apart from what is frozen, and from what the loss has no use for."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,8 +16,10 @@ from gradcheck.probing.measuring import heard_layers
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
+from gradcheck.torch.probing.cutting import CutWatch, variables_of
+from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients, Norms
-from gradcheck.torch.probing.tracing import floats
+from gradcheck.torch.probing.tracing import Dependence, floats
 
 #: From so many of their numbers.
 SAMPLE = 4096
@@ -72,6 +74,38 @@ def find_lost(
     return tuple(lost) if any(map(_matrices, lost.values())) else ()
 
 
+def without_opponents(
+    names: Sequence[str],
+    candidates: dict[str, list[nn.Parameter]],
+    model: nn.Module,
+    record: Recording,
+    watch: Dependence,
+) -> tuple[str, ...]:
+    """Return the modules but those of a part that others play against, as a generator in its discriminator's step.
+
+    None of that part is trained, and all that gets its values gets others at another of its uses.
+    """
+    kept = list(names)
+    for part, child in model.named_children():
+        own = {name for name in names if name.partition(".")[0] == part}
+        weights = {one for one in child.parameters() if one.requires_grad}
+        whole = weights == {one for name in own for one in candidates[name]}
+        if own and whole and _is_opponent(own, child, record, watch):
+            kept = [name for name in kept if name not in own]
+    return tuple(kept)
+
+
+def _is_opponent(own: set[str], part: nn.Module, record: Recording, watch: Dependence) -> bool:
+    inside = {*part.modules()}
+    uses = [
+        [bool(own & watch.of([call.output])) for call in record.of(layer)]
+        for layer in record.layers()
+        if layer.module not in inside
+    ]
+    fed = [one for one in uses if any(one)]
+    return bool(fed) and not any(map(all, fed))
+
+
 def without_led_to(
     candidates: dict[str, list[nn.Parameter]], gradients: Gradients, output: object
 ) -> dict[str, list[nn.Parameter]]:
@@ -123,6 +157,24 @@ class Lost(NamedTuple):
 
     names: tuple[str, ...] = ()  # of modules
     why: Cause | None = None  # where one function is to blame
+    cut_terms: tuple[str, ...] = ()  # functions that cut off a term of the loss whose layers other terms train
+
+
+def with_terms(
+    known: Lost, candidates: dict[str, list[nn.Parameter]], gradients: Gradients, watch: CutWatch, value: Tensor
+) -> Lost:
+    """Add the layers that terms of the loss which are cut off were made of, or those terms where others train these.
+
+    Such layers may lead to an output of the model: a loss with a term for it doesn't leave it to another. A number that
+    is taken off again once it has its gradient, as in ``x - x.detach()``, is meant.
+    """
+    cuts = watch.terms_of(value) if known.why is None else []
+    behind = set[Tensor]().union(*map(variables_of, cuts))
+    made = with_matrices({name: own for name, own in candidates.items() if behind.intersection(own)})
+    if names := {name for name, own in made.items() if not _is_copy(own, gradients)}:
+        return Lost(tuple(name for name in candidates if name in {*known.names, *names}))
+    within = set(nodes([value.grad_fn])) if cuts else set()
+    return known._replace(cut_terms=tuple(one.function for one in cuts if not within.intersection(one.sources)))
 
 
 def find_trained(model: nn.Module, norms: Norms) -> Trained:

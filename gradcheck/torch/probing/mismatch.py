@@ -14,14 +14,12 @@ from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.axes import find_cut_classes
 from gradcheck.torch.probing.bounds import depends_on_inputs, range_of
+from gradcheck.torch.probing.broadcasts import PARTS, find_broadcast
 from gradcheck.torch.probing.floors import find_floor
 from gradcheck.torch.probing.losses import BETWEEN, WITH_A_NUMBER, axis_of, is_over_examples, made_by
 
 #: Losses of differences, whose nodes keep the targets.
 DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
-
-#: What takes a part of an output, as o[:, 0].
-PARTS = ("Select", "Slice")
 
 #: Losses that are zero at best, and have no bound on the other side.
 BOUNDLESS = (*DIFFERENCES, "L1Loss", "NllLoss", "BinaryCrossEntropy", "CtcLoss")
@@ -55,8 +53,7 @@ def find_mismatch(
         if not is_derivative(node.name())
     ]
     tensor = main_tensor(output)
-    if tensor is not None and isinstance(targets, Tensor):
-        yield from _broadcast(tensor, targets, between)
+    yield from find_broadcast(tensor, targets, between)
     if tensor is not None and not drawn:
         yield from _out_of_reach(tensor, between, end)
     if not drawn:
@@ -87,30 +84,6 @@ def find_negated(value: Tensor | None) -> Iterator[Cause]:
         node = graded[0] if len(graded) == 1 else None
     if node is not None and sign < 0:
         yield Cause("loss-negated", details={"loss": node.name().partition("Backward")[0]})
-
-
-def _broadcast(output: Tensor, targets: Tensor, between: list[Node]) -> Iterator[Cause]:
-    """Yield that (64, 1) and (64,) make (64, 64): every output is compared with every target."""
-    try:
-        wide = torch.broadcast_shapes(output.shape, targets.shape)
-    except RuntimeError:
-        return
-    if wide.numel() <= max(output.numel(), targets.numel()):
-        return
-    for node in between:
-        graded = [(one, place) for one, place in node.next_functions if one is not None]
-        if len(graded) == 1 and _shape(node, 0) == wide and _shape(*graded[0]) == output.shape:
-            shapes = ["x".join(map(str, shape)) for shape in (output.shape, targets.shape, wide)]
-            yield Cause(
-                "broadcast", None, wide.numel(), details=dict(zip(("output", "targets", "wide"), shapes, strict=True))
-            )
-            return
-
-
-def _shape(node: Node, place: int) -> torch.Size | None:
-    """Return the shape of what a node of the graph made."""
-    known = getattr(node, "_input_metadata", ())
-    return torch.Size(known[place].shape) if len(known) > place else None
 
 
 def _out_of_reach(output: Tensor, between: list[Node], end: Node) -> Iterator[Cause]:
@@ -176,6 +149,10 @@ def _of_labels(between: list[Node]) -> Iterator[Cause]:
                 yield Cause("labels-outside", None, high if high > 1 else low, details={"low": low, "high": high})
         elif name.startswith("NllLoss"):
             yield from _of_nll(node)
+        elif name.startswith("GatherBackward") and node._saved_dim in (1, 2**64 - 1):  # a class of each example
+            function = made_by(node.next_functions[0][0], "LogBackward", *WITH_A_NUMBER)
+            if function is not None and is_over_examples(function):
+                yield Cause("softmax-over-batch", None, function._saved_result.shape[0])
 
 
 def _of_nll(node: Node) -> Iterator[Cause]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError
+from gradcheck.probing.terms import with_cut
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.batches import Batch
@@ -24,8 +25,10 @@ from gradcheck.torch.probing.lost import (
     find_lost,
     ungraded,
     with_matrices,
+    with_terms,
     without_changed,
     without_led_to,
+    without_opponents,
 )
 from gradcheck.torch.probing.mixing import confirmed, influence_of
 from gradcheck.torch.probing.moving import moved
@@ -96,7 +99,7 @@ def look_again(found: ModelPass, again: Again) -> ModelPass:
         return found
     questions = (_why_nonfinite,) if _is_nonfinite(found) else (
         _what_is_lost, _what_drops, _what_is_saturated, _what_is_rounding, _what_is_mixed, _what_is_sampled,
-        _what_is_partial, _what_is_least,
+        _what_is_partial, _what_is_least, _what_is_cut,
     )  # fmt: skip
     for question in questions:
         with suppress(*UNWATCHED):
@@ -115,7 +118,7 @@ def _why_nonfinite(found: ModelPass, again: Again) -> ModelPass:
 
 
 def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
-    if not found.apart and not _is_unnamed(found):
+    if not found.apart and not _is_unnamed(found) and not found.at_loss.adds_constant:
         return found
     candidates = ungraded(again.model, found.gradients)
     names = tuple(candidates)
@@ -132,14 +135,21 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
                 return same and not torch.equal(again.loss_value(), value)
 
         marked = watch.of([value])
-        known = Lost(find_lost(candidates, found.gradients, output, marked, loss_depends))
-        if not marked.intersection(known.names):
+        apart = find_lost(candidates, found.gradients, output, marked, loss_depends)
+        known = Lost(without_opponents(apart, candidates, again.model, record, watch))
+        if not marked.intersection(apart):
             seen = Seen(record, cuts, output, value)
             known = _what_is_chosen(candidates, seen, found, known)
+        known = with_terms(known, candidates, found.gradients, cuts, value)
         again.lost_of[names] = known
     if known.why is not None and known.names:
         return replace(found, lost=known.names, origins=(known.why, *found.origins))
     return replace(found, lost=known.names, untrained=known.why or found.untrained)
+
+
+def _what_is_cut(found: ModelPass, again: Again) -> ModelPass:
+    known = again.lost_of.get(tuple(ungraded(again.model, found.gradients)), Lost())
+    return replace(found, at_loss=found.at_loss._replace(terms=with_cut(found.at_loss.terms, known.cut_terms)))
 
 
 def _is_unnamed(found: ModelPass) -> bool:

@@ -50,6 +50,17 @@ def find_terms(value: Tensor, record: Recording, main: Node = None) -> tuple[Ter
         return ()
 
 
+def adds_constant(value: Tensor) -> bool:
+    """Whether a loss is a sum of single numbers one of which has no graph."""
+
+    def summed(node: Node) -> Sequence[tuple[Node, int]]:
+        inner = node.name().startswith((*SUMS, *SCALES)) and _is_number(node)
+        return tuple(node.next_functions) if inner else ()
+
+    sums = (node for node in nodes([value.grad_fn], summed) if node.name().startswith(SUMS))
+    return any(_is_number(node) and None in [one for one, _ in node.next_functions] for node in sums)
+
+
 def without_least(
     terms: tuple[Term, ...], model: nn.Module, run: Callable[[Recording], tuple[object, Tensor]]
 ) -> tuple[Term, ...]:

@@ -91,3 +91,42 @@ def test_a_binary_loss_of_logits_that_can_not_be_negative_is_named(end, named):
 def test_a_sigmoid_that_is_taken_twice_has_a_cause_of_its_own():
     model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1), nn.Sigmoid())
     assert floor(model, YES, binary_cross_entropy_with_logits)[1] is None
+
+
+EYE = torch.eye(64, dtype=torch.bool)
+
+MASKS = {
+    "masked_fill": lambda z: z.masked_fill(EYE, -1e9),
+    "where": lambda z: torch.where(EYE, torch.tensor(-torch.inf), z),
+    "a sum": lambda z: z - 1e9 * EYE,
+    "fill_diagonal_": lambda z: z.clone().fill_diagonal_(-torch.inf),
+    "in place": lambda z: z.clone().index_put_((torch.arange(64), torch.arange(64)), torch.tensor(-1e9)),
+    "taken out": lambda z: z[~EYE].view(64, 63),
+}
+
+
+class Likeness(nn.Module):
+    """Cosines of examples, but for those of each with itself."""
+
+    def __init__(self, scale, mask):
+        super().__init__()
+        self.body, self.scale, self.mask = nn.Linear(8, 32), scale, mask
+
+    def forward(self, x):
+        z = normalize(self.body(x), dim=-1)
+        return self.mask(self.scale * z @ z.T)
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_mask_over_the_likeness_of_each_example_to_itself_is_seen_through(mask):
+    targets = (torch.arange(64) + 1) % (64 if mask(torch.rand(64, 64)).shape[1] == 64 else 63)
+    _, cause = floor(Likeness(0.07, mask), targets)
+    assert cause.value == pytest.approx(math.log(1 + 62 * math.exp(-0.14)), rel=1e-3)
+    assert cause.limit == pytest.approx(math.log(63))
+    assert floor(Likeness(1 / 0.07, mask), targets)[1] is None
+
+
+def test_what_is_added_to_bounded_logits_and_leaves_nothing_out_may_widen_their_bounds():
+    assert floor(Likeness(0.07, lambda z: z + torch.linspace(-5, 5, 64)), torch.arange(64))[1] is None
+    shifted = torch.linspace(-5, 5, 64) - 1e9 * EYE
+    assert floor(Likeness(0.07, lambda z: z + shifted), (torch.arange(64) + 1) % 64)[1] is None

@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
 
@@ -203,3 +204,58 @@ def test_where_no_layer_but_the_last_is_reached_all_others_are_lost():
 def test_after_steps_the_layer_that_was_never_reached_is_the_first_that_is_ill():
     report = probe(Two(CUT["detach"]), torch.randn(16, 8), steps=1)
     assert (report.verdict.status, report.model.training.first_layer) == ("no-gradient", "part")
+
+
+class TwoHeads(nn.Module):
+    """What two heads say of a body, as an actor and its critic do."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.actor, self.critic = nn.Linear(8, 16), nn.Linear(16, 4), nn.Linear(16, 1)
+
+    def forward(self, x):
+        hidden = torch.tanh(self.body(x))
+        return self.actor(hidden), self.critic(hidden)[:, 0]
+
+
+INPUTS, TAKEN, PAID = torch.randn(32, 8), torch.arange(32) % 4, torch.arange(32) % 2 * 1.0
+
+
+def of_policy(logits, value):
+    return functional.cross_entropy(logits, TAKEN, reduction="none").mul((PAID - value).detach()).mean()
+
+
+@pytest.mark.parametrize(("loss", "names"), [
+    (lambda one, _: of_policy(one[0].detach(), one[1]) + functional.mse_loss(one[1], PAID), ("actor",)),
+    (lambda one, _: functional.mse_loss(one[1], PAID) - 0.1 * of_policy(one[0].data, one[1]), ("actor",)),
+    (lambda one, _: of_policy(*one) + functional.mse_loss(one[1].detach(), PAID), ("critic",)),
+    (lambda one, _: of_policy(*one) + functional.mse_loss(one[1], PAID), ()),
+    (lambda one, _: of_policy(*one), ()),
+    (lambda one, _: functional.mse_loss(one[1], PAID) + 0.5, ()),
+], ids=["policy", "policy, last", "critic", "neither", "a critic of another loss", "a number"])  # fmt: skip
+def test_a_head_whose_term_of_the_loss_is_cut_off_is_lost(loss, names):
+    report = probe(TwoHeads(), (INPUTS, TAKEN), loss)
+    assert report.model.lost == names
+    assert report.verdict.status == ("no-gradient" if names else "healthy")
+
+
+class Game(nn.Module):
+    """A discriminator's step or, of what is made alone, its maker's with a detach() that nobody means."""
+
+    def __init__(self, *, alone):
+        super().__init__()
+        self.maker = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
+        self.judge, self.alone = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1)), alone
+
+    def forward(self, x):
+        made = self.judge(self.maker(x).detach())
+        return functional.softplus(-made).mean() if self.alone else (
+            functional.softplus(made).mean() + functional.softplus(-self.judge(2 * x + 1)).mean()
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("alone", "status"), [(False, "healthy"), (True, "no-gradient")])
+def test_a_part_that_another_plays_against_is_not_lost(alone, status):
+    report = probe(Game(alone=alone), INPUTS)
+    assert (report.verdict.status, report.model.lost) == (status, ("maker.0", "maker.2") if alone else ())
+    assert "maker.0.weight" in report.model.unused

@@ -17,6 +17,8 @@ NUMBERS = torch.linspace(-1, 1, 32)[:, None]
 
 CLASSES = torch.arange(32) % 4
 
+YES = (INPUTS > 0).float()
+
 
 def codes(targets, loss=None, *end, units=1):
     model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, units), *end)
@@ -85,6 +87,41 @@ def test_differences_of_all_pairs_of_outputs_are_no_broadcast_targets():
         return functional.softplus(-(output - output.T) * (targets[:, None] - targets)).mean()
 
     assert "broadcast" not in codes(NUMBERS[:, 0], ranking)
+
+
+@pytest.mark.parametrize("loss", [
+    lambda output, targets: square(output[:, 1:2], targets), lambda output, targets: absolute(targets, output[:, :1]),
+    lambda output, targets: functional.l1_loss(output[:, :1], targets),
+    lambda output, targets: torch.maximum(*[one * (targets - output[:, 1:2]) for one in (0.9, -0.1)]).mean(),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_a_column_of_an_output_that_is_broadcast_is_named(loss):
+    assert codes(NUMBERS[:, 0], loss, units=3) == ["broadcast"]
+    assert "broadcast" not in codes(NUMBERS, loss, units=3)
+    assert "broadcast" not in codes(NUMBERS[:, 0], lambda o, t: square(o, t[:, None]), units=3)
+
+
+def policy(weight):
+    def loss(output, targets):
+        chosen = output.log_softmax(1).gather(1, targets[:, None])[:, 0]
+        return -(chosen * weight(chosen)).mean() / 2
+
+    return loss
+
+
+@pytest.mark.parametrize(("weight", "named"), [
+    (lambda chosen: NUMBERS, True), (lambda chosen: (NUMBERS[:, 0] - chosen)[:, None], True),
+    (lambda chosen: NUMBERS[:, 0], False), (lambda chosen: NUMBERS[:1], False),
+], ids=["a column", "with a graph", "one axis", "one number"])  # fmt: skip
+def test_numbers_of_each_example_that_are_multiplied_by_those_of_all_others_are_named(weight, named):
+    assert ("broadcast" in codes(CLASSES, policy(weight), units=4)) is named
+
+
+def test_products_of_all_pairs_that_something_is_made_of_are_meant():
+    def hinge(output, targets):
+        return functional.relu(1 - output[:, 0] * targets).mean()  # each beside each, as a ranking has them
+
+    assert "broadcast" not in codes(NUMBERS, hinge)
 
 
 def test_nll_loss_takes_log_probabilities():
@@ -216,13 +253,27 @@ def over_examples_first(output, targets):
     return functional.cross_entropy(output.softmax(0), targets)
 
 
+def over_examples_gathered(output, targets):
+    return -torch.log(output.softmax(0).gather(1, targets[:, None])[:, 0] + 1e-8).mean()
+
+
+def over_classes_gathered(output, targets):
+    return -torch.log(output.softmax(1).gather(1, targets[:, None])[:, 0] + 1e-8).mean()
+
+
 def over_classes(output, targets):
     return functional.nll_loss(torch.log(output.softmax(1) + 1e-8), targets)
 
 
 @pytest.mark.parametrize(
     ("loss", "named"),
-    [(over_examples, ["softmax-over-batch"]), (over_examples_first, ["softmax-over-batch"]), (over_classes, [])],
+    [
+        (over_examples, ["softmax-over-batch"]),
+        (over_examples_first, ["softmax-over-batch"]),
+        (over_examples_gathered, ["softmax-over-batch"]),
+        (over_classes, []),
+        (over_classes_gathered, []),
+    ],
 )
 def test_a_softmax_over_the_examples_within_the_loss_is_named_whatever_is_after_it(loss, named):
     assert codes(CLASSES, loss, units=4) == named
@@ -232,9 +283,33 @@ def test_a_softmax_over_the_examples_within_the_loss_is_named_whatever_is_after_
     (lambda output, targets: functional.cross_entropy(output.softmax(1), targets), 4, CLASSES, "softmax-twice"),
     (lambda output, targets: functional.binary_cross_entropy_with_logits(output.sigmoid(), targets), 1,
      (NUMBERS > 0).float(), "sigmoid-twice"),
-], ids=["softmax", "sigmoid"])  # fmt: skip
+    (lambda output, targets: -torch.distributions.Categorical(logits=output.softmax(1)).log_prob(targets).mean(), 4,
+     CLASSES, "softmax-twice"),
+], ids=["softmax", "sigmoid", "a distribution's logits"])  # fmt: skip
 def test_a_loss_that_squashes_twice_by_itself_is_named(loss, units, targets, named):
     assert codes(targets, loss, units=units) == [named]
+
+
+class Squashes(nn.Module):
+    """The loss of its own, after two functions."""
+
+    def __init__(self, *functions):
+        super().__init__()
+        self.body, self.functions = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)), functions
+
+    def forward(self, x):
+        first, last = self.functions
+        return last(first(self.body(x))).sum(1).mean()
+
+
+@pytest.mark.parametrize(("functions", "named"), [
+    ((torch.sigmoid, lambda one: functional.binary_cross_entropy_with_logits(one, YES, reduction="none")), True),
+    ((torch.sigmoid, lambda one: functional.binary_cross_entropy(one, YES, reduction="none")), False),
+    ((torch.sigmoid, lambda one: torch.sigmoid(20 * (one - 0.5))), False),
+], ids=["a loss of logits", "of probabilities", "a sharper step"])  # fmt: skip
+def test_a_model_with_a_loss_of_its_own_that_squashes_twice_is_named(functions, named):
+    report = probe(Squashes(*functions), (INPUTS,), trial=False)
+    assert ("sigmoid-twice" in [cause.code for cause in report.verdict.causes]) is named
 
 
 class Tokens(nn.Module):
@@ -269,6 +344,16 @@ def test_a_view_that_cuts_the_classes_up_before_the_loss_is_named(moved, named):
     report = probe(Tokens(), batch, loss)
     assert ("axes-viewed" in [cause.code for cause in report.verdict.causes]) is named
     assert report.verdict.status == "healthy"
+
+
+@pytest.mark.parametrize(("moved", "named"), [
+    (lambda output: output.reshape(4, -1).T, True), (lambda output: output.reshape(-1, 4), False),
+    (lambda output: output.permute(2, 0, 1).reshape(4, -1).T, False),
+], ids=["classes first", "classes last", "permuted"])  # fmt: skip
+def test_classes_that_a_view_puts_first_before_it_is_transposed_are_named(moved, named):
+    batch = torch.randn(8, 6, 8), torch.arange(48).reshape(8, 6) % 4
+    report = probe(Tokens(), batch, lambda output, targets: functional.cross_entropy(moved(output), targets.flatten()))
+    assert ("axes-viewed" in [cause.code for cause in report.verdict.causes]) is named
 
 
 def test_channels_that_a_view_cuts_up_are_named():

@@ -190,3 +190,16 @@ def test_a_term_that_starts_where_it_is_least_trains_and_one_below_its_floor_doe
     assert report.verdict.status == "healthy"
     assert ("term-zero" in [cause.code for cause in report.verdict.causes]) is named
     assert all(map(torch.equal, before, model.parameters()))
+
+
+@pytest.mark.parametrize(("joined", "named"), [
+    (lambda main, aside: main + aside.detach(), True), (lambda main, aside: 0.1 * aside.data - main, True),
+    (lambda main, aside: main + aside - aside.detach(), False), (lambda main, _: main + 1, False),
+])  # fmt: skip
+def test_a_term_that_is_cut_off_is_named_unless_its_number_is_taken_off_again(joined, named):
+    def loss(output, _):
+        return joined(nn.functional.mse_loss(output, INPUTS), (output - 1).exp().mean())
+
+    report = probe(nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)), (INPUTS, INPUTS), loss)
+    said = [cause.text for cause in report.verdict.causes if cause.code == "term-zero"]
+    assert [" cuts it off from the weights" in one for one in said] == [True] * named

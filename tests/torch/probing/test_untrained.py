@@ -110,3 +110,22 @@ def test_an_output_that_is_a_choice_has_no_graph():
     report = probe(model, (INPUTS, CLASSES))
     assert (report.verdict.status, report.verdict.causes[0].code) == ("no-gradient", "output-cut")
     assert "argmax in forward has no derivative" in report.verdict.reasons[0]
+
+
+class OwnLoss(nn.Module):
+    """A model that returns a loss which its output is cut off from."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x):
+        return (self.body(x).detach() - x[:, :4]).square().mean()
+
+
+@pytest.mark.parametrize("options", [{}, {"suggest": None}, {"steps": 2}])
+def test_weights_that_start_at_zero_before_a_loss_without_a_graph_are_no_gradient_as_others_are(options):
+    body = net()
+    nn.init.zeros_(body[-1].weight)
+    report = probe(OwnLoss(body), INPUTS, **options)
+    assert (report.verdict.status, report.model.lost) == ("no-gradient", ("body.0", "body.2", "body.4"))
