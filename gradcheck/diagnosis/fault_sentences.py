@@ -232,7 +232,7 @@ OF_FAULTS = {
     ),
     "loss-boundless": Code(
         "the loss falls without bound as outputs grow; value: at how many times the outputs it was looked at",
-        "the loss {loss} has no least value: it falls faster and faster as outputs grow to {value:,.0f} times theirs, "
+        "{the_loss} has no least value: it falls faster and faster as outputs grow to {value:,.0f} times theirs, "
         "for each example; a term in it has the wrong sign: a log-likelihood, a distance and a divergence are "
         "subtracted, added and added",
     ),
@@ -248,9 +248,10 @@ OF_FAULTS = {
         "numbers elsewhere, so that classes and positions are mixed: take transpose() or permute() before it",
     ),
     "axes-swapped": Code(
-        "a recurrence takes the examples for steps; value: how many there are; limit: how many it takes for examples",
+        "a recurrence or attention takes the examples for steps; value: how many there are; limit: how many it takes "
+        "for examples",
         "{name} goes along the {value} examples, as it wants (steps, examples, features) and is given the examples "
-        "first: each one's answer depends on those before it; give it batch_first=True, or transpose",
+        "first: each one's answer depends on others; give it batch_first=True, or transpose",
     ),
     "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
     "softmax-over-batch": Code(

@@ -115,6 +115,7 @@ FINDINGS = (
             "detached",
             "all-zero",
             "frozen",
+            "frozen-body",
             "rounding",
             "checkpoint-inputs",
             "hidden-layers",

@@ -1,5 +1,6 @@
 """Where a read-out's classes lie when a loss chooses among them: a view cuts them up where a transpose was meant."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -24,11 +25,11 @@ def find_cut_classes(between: Sequence[Node]) -> Iterator[Cause]:
     for node in between:
         if node.name().startswith("LogSoftmax") and node._saved_result.numel() <= MOST:
             end, passed = _way_to_readout(node)
-            axis, shape = READOUTS.get("" if end is None else end.name()), _made(end)
+            axis, shape = READOUTS.get("" if end is None else end.name()), made_shape(end)
             if axis is None or len(shape) < 2 or shape[axis] != node._saved_result.shape[axis_of(node)]:
                 continue
             if shape[axis] > 1 and _is_cut(shape, axis, passed, axis_of(node)):
-                before = _made(passed[0]) if passed[0].name().startswith(("View", "UnsafeView")) else shape
+                before = made_shape(passed[0]) if passed[0].name().startswith(("View", "UnsafeView")) else shape
                 sizes = {"given": "x".join(map(str, before)), "made": "x".join(map(str, node._saved_result.shape))}
                 yield Cause("axes-viewed", None, shape[axis], details=sizes)
                 return
@@ -50,12 +51,12 @@ def _is_cut(shape: tuple[int, ...], axis: int, passed: Sequence[Node], chosen: i
     view[axis] = shape[axis]
     classes = torch.arange(shape[axis]).view(view).expand(shape)
     for node in passed:
-        classes = _moved(classes, node)
+        classes = moved(classes, node)
     rows = classes.movedim(chosen, -1).reshape(-1, shape[axis])[:ROWS].sort(1).values
     return bool((rows != torch.arange(shape[axis])).any())
 
 
-def _moved(numbers: Tensor, node: Node) -> Tensor:
+def moved(numbers: Tensor, node: Node) -> Tensor:
     """Return numbers as a node of the graph moves them: by a permutation, or else in their order to another shape."""
     name = node.name().partition("Backward")[0]
     if name == "Permute":
@@ -64,7 +65,17 @@ def _moved(numbers: Tensor, node: Node) -> Tensor:
         return numbers.transpose(_signed(node._saved_dim0), _signed(node._saved_dim1))
     if name == "T":
         return numbers.t()
-    return numbers.reshape(_made(node))
+    return numbers.reshape(made_shape(node))
+
+
+def has_foreign_rows(shape: tuple[int, ...], passed: Sequence[Node]) -> bool:
+    """Whether the rows of what is made of a shape, with a row for each example, hold numbers of other examples."""
+    if math.prod(shape) > MOST:
+        return False
+    numbers = torch.arange(shape[0]).view(-1, *[1] * (len(shape) - 1)).expand(shape)
+    for node in passed:
+        numbers = moved(numbers, node)
+    return len(numbers) == shape[0] and bool((numbers.flatten(1) != torch.arange(shape[0])[:, None]).any())
 
 
 def _signed(dim: int) -> int:
@@ -72,6 +83,6 @@ def _signed(dim: int) -> int:
     return (dim + 2**63) % 2**64 - 2**63
 
 
-def _made(node: Node | None) -> tuple[int, ...]:
+def made_shape(node: Node | None) -> tuple[int, ...]:
     """Return the shape of what a node made."""
     return () if node is None else tuple(node._input_metadata[0].shape)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Graph
+from gradcheck.torch.graph import Graph, Node
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules, in_eval_mode
+from gradcheck.torch.probing.axes import has_foreign_rows, made_shape
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.sequence_faults import find_swapped_axes
@@ -19,6 +20,12 @@ CHANGED = 1e-4
 
 #: Of fewer examples a shape says little.
 FEWEST = 3
+
+#: What gives numbers another shape, in their order; the second copies them first.
+VIEWS = ("ViewBackward0", "UnsafeViewBackward0")
+
+#: What moves axes, and a copy.
+TURNS = ("PermuteBackward", "TransposeBackward", "CloneBackward")
 
 
 class Influence(NamedTuple):
@@ -45,10 +52,12 @@ def suspect_mixing(
 def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
     """Yield a view that puts the examples' axis where another one was without moving any number."""
     for node, name in graph.names.items():
-        if name != "ViewBackward0":
+        if name not in VIEWS:
             continue
         given, made = tuple(node._saved_self_sym_sizes), tuple(node._input_metadata[0].shape)
-        if len(given) > 2 and len(made) > 1 and _moves_axis(given, made, examples):
+        if len(given) < 3 or len(made) < 2:
+            continue
+        if (name == VIEWS[0] and _moves_axis(given, made, examples)) or _follows_a_turn(graph, node, examples):
             sizes = {"given": "x".join(map(str, given)), "made": "x".join(map(str, made))}
             yield Cause("examples-mixed", None, examples, details=sizes)
             return
@@ -59,6 +68,15 @@ def _moves_axis(given: tuple[int, ...], made: tuple[int, ...], examples: int) ->
     to_front = given[0] % examples and given[1] == examples == made[0]
     to_back = given[0] == examples != given[1] and made[:2] == (given[1], given[0])
     return bool(to_front or to_back)
+
+
+def _follows_a_turn(graph: Graph, node: Node, examples: int) -> bool:
+    """Whether the examples' axis was moved from the front before a view that has a row for each of them."""
+    passed = [node]
+    while (before := graph.inputs[passed[0]][0]) is not None and graph.names[before].startswith(TURNS):
+        passed.insert(0, before)
+    made, given = made_shape(node), made_shape(before)
+    return len(passed) > 1 and made[0] == examples == (given or (0,))[0] and has_foreign_rows(given, passed)
 
 
 def confirmed(suspected: tuple[Cause, ...], influence: Influence) -> Iterator[Cause]:

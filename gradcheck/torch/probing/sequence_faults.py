@@ -83,7 +83,7 @@ def _given(call: Call) -> Tensor | None:
 
 
 def find_swapped_axes(record: Recording, output: object, targets: object, examples: int) -> Iterator[Cause]:
-    """Yield that a recurrence goes along the examples, which outputs and targets have a row for each of.
+    """Yield that a recurrence or attention goes along the examples, which outputs and targets have a row for each of.
 
     Not of a single sequence, whose steps may well be what is to be told apart.
     """
@@ -94,8 +94,9 @@ def find_swapped_axes(record: Recording, output: object, targets: object, exampl
         return
     width = tensor.shape[1] if targets.dim() == 2 else 0  # (steps, examples), a number for each step of each example
     for call in record.calls:
-        given = call.inputs[0] if call.inputs else None
-        if not isinstance(call.layer.module, nn.RNNBase) or call.layer.module.batch_first:
+        attends = isinstance(call.layer.module, nn.MultiheadAttention)  # its output has the shape of its queries
+        given = call.output if attends else call.inputs[0] if call.inputs else None
+        if not (attends or isinstance(call.layer.module, nn.RNNBase)) or call.layer.module.batch_first:
             continue
         if not isinstance(given, Tensor) or given.dim() != 3 or given.shape[0] != examples:
             continue

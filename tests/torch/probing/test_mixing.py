@@ -91,3 +91,39 @@ def test_the_modes_of_all_modules_stay():
     model.rnn.eval()
     looked_at(model)
     assert (model.training, model.head.training, model.rnn.training) == (True, True, False)
+
+
+@pytest.mark.parametrize(("turned", "named"), [
+    (lambda x: x, True), (lambda x: x.transpose(0, 1), False), (lambda x: x.mean(1, keepdim=True), False),
+], ids=["examples first", "transposed", "among the examples"])  # fmt: skip
+def test_attention_that_goes_along_the_examples_is_named_unless_it_has_nothing_else_to_go_along(turned, named):
+    back = (lambda x: x.transpose(0, 1)) if turned(torch.zeros(16, 10, 8)).shape[0] == 10 else (lambda x: x)
+    verdict = looked_at(Steps(turned, back), torch.randn(16, 10, 8))
+    said = [cause.text for cause in verdict.causes if cause.code == "axes-swapped"]
+    assert ["encoder.layers.0.self_attn goes along the 16 examples" in one for one in said] == [True] * named
+
+
+class Flat(nn.Module):
+    """Channels of an image side by side, put so as a function says."""
+
+    def __init__(self, channels, flattened):
+        super().__init__()
+        self.first, self.head = nn.Conv2d(3, channels, 3, padding=1), nn.Linear(16 * channels, 3)
+        self.flattened = flattened
+
+    def forward(self, x):
+        return self.head(self.flattened(torch.tanh(self.first(x))))
+
+
+@pytest.mark.parametrize("channels", [8, 16, 32])
+def test_channels_that_are_moved_before_the_examples_and_then_flattened_are_named(channels):
+    inputs = torch.randn(16, 3, 4, 4)
+
+    def found(flattened):
+        return mixed(looked_at(Flat(channels, flattened), inputs))
+
+    assert found(lambda x: x.permute(1, 0, 2, 3).reshape(16, -1))
+    assert found(lambda x: x.transpose(0, 1).contiguous().view(16, -1))
+    assert not found(lambda x: x.permute(0, 2, 3, 1).reshape(16, -1))
+    assert not found(lambda x: x.permute(1, 0, 2, 3).flatten(2).transpose(0, 1).reshape(16, -1))
+    assert not found(lambda x: x.permute(1, 0, 2, 3).reshape(channels, 16, -1).permute(1, 2, 0).flatten(1))
