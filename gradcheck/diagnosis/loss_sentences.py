@@ -270,11 +270,6 @@ OF_LOSS = {
         "the gradient of one of the loss's terms is exactly zero",
         "{term} of the {count} that the loss is a sum of has a gradient of exactly zero: it trains nothing{why}",
     ),
-    "term-least": Code(
-        "one of the loss's terms is clamped at zero, and is exactly zero: it is least already",
-        "{term} of the {count} that the loss is a sum of is exactly zero, where it is least: it trains nothing as long "
-        "as it stays there",
-    ),
     "term-drowned": Code(
         "one term of the loss drowns another; value: times its gradient, at the last layer that they share",
         "{other} of the loss has {value:.2g} times the gradient of {term} at the last layer that they share: scale it, "

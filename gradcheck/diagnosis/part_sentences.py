@@ -1,4 +1,4 @@
-"""Causes that particular parts of a user's model have: checkpoints, compiled parts, recurrences. Loads no NumPy."""
+"""Causes of parts of a user's model: checkpoints, compiled parts, recurrences, a term of the loss. Loads no NumPy."""
 
 from __future__ import annotations
 
@@ -99,5 +99,10 @@ OF_PARTS = {
         "a recurrence whose gradient fades back in time; value: steps after which none of it is left",
         "each step back in time leaves {gain:.2g} of {name}'s gradient: at first it can't learn from what lies more "
         "than {value} of its {steps} steps back",
+    ),
+    "term-least": Code(
+        "one of the loss's terms is clamped at zero, and is exactly zero: it is least already",
+        "{term} of the {count} that the loss is a sum of is exactly zero, where it is least: it trains nothing as long "
+        "as it stays there",
     ),
 }
