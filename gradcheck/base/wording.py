@@ -6,6 +6,11 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what if number == 1 else what + 's'}"
 
 
+def the_loss(name: str) -> str:
+    """Return what a loss of this name is called: ``the loss nll``; one that is called so already is named once."""
+    return "the loss" if name.rpartition(".")[2] == "loss" else f"the loss {name}"
+
+
 def shortest(value: float) -> str:
     """Return a number in its shortest form that reads back the same, with all its digits where it needs them."""
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)

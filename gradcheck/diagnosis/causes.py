@@ -152,7 +152,8 @@ def _weights(summary: Summary, limits: Thresholds) -> Iterator[Cause]:
     """The weights' gradients lie further apart than the limit, and than those they come from."""
     span = summary.weight_gradient_span
     if max(limits.max_span, summary.gradient_span) < span < math.inf:
-        yield Cause("weight-span", None, span, limits.max_span)
+        within = summary.gradient_span <= limits.max_span
+        yield Cause("weight-span", None, span, limits.max_span, {"within": within})
 
 
 def _output(flow: GradientFlow) -> Iterator[Cause]:

@@ -48,6 +48,8 @@ def chance_of_training(verdict: VerdictRecord, *, limited: bool = False) -> str:
     codes = [cause.code for cause in verdict.causes]
     if verdict.status == "healthy" and not ({*DOUBTS} - {NEEDS_ADAM}).isdisjoint(codes):
         return "no probability of training is given: what is named above outweighs a healthy gradient"
+    if verdict.status == "healthy" and "frozen-body" in codes:
+        return "no probability of training is given: it depends on what is frozen, and that may be drawn at random"
     if "trial-fails" in codes and verdict.score == TRAINS_ALL_THE_SAME:
         return f"of models that fail such a trial {percent(verdict.score)} train all the same"
     who = "Adam" if "trial-learns" in codes else "plain SGD"

@@ -232,7 +232,7 @@ OF_FAULTS = {
     ),
     "loss-boundless": Code(
         "the loss falls without bound as outputs grow; value: at how many times the outputs it was looked at",
-        "the loss {loss} has no least value: it falls faster and faster as outputs grow to {value:,.0f} times theirs, "
+        "{the_loss} has no least value: it falls faster and faster as outputs grow to {value:,.0f} times theirs, "
         "for each example; a term in it has the wrong sign: a log-likelihood, a distance and a divergence are "
         "subtracted, added and added",
     ),

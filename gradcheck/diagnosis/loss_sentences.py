@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gradcheck.base.wording import the_loss
 from gradcheck.diagnosis.code import TRAINED, Code
 
 if TYPE_CHECKING:
@@ -144,11 +145,10 @@ def _one_unit(cause: Cause, flow: GradientFlow) -> str:
 def _twice(cause: Cause, flow: GradientFlow) -> str:
     function = cause.code.partition("-")[0]
     if cause.details.get("within"):
-        return (
-            f"the loss {cause.details['loss']} applies a {function}, and another one to what that gives: drop the first"
-        )
+        loss = the_loss(cause.details["loss"])
+        return f"{loss} applies a {function}, and another one to what that gives: drop the first"
     is_one = "sums to 1: it is a softmax" if function == "softmax" else "is a sigmoid"
-    found = f"the output {is_one} already, and the loss {cause.details['loss']} applies another"
+    found = f"the output {is_one} already, and {the_loss(cause.details['loss'])} applies another"
     if cause.details.get("framework") == "Keras":
         return f"{found}: give it from_logits=False, or take the {function} off the model's end"
     return f"{found}: return logits"
@@ -169,7 +169,7 @@ def _of_probabilities(cause: Cause, flow: GradientFlow) -> str:
 
 def _not_probabilities(cause: Cause, flow: GradientFlow) -> str:
     given, end = cause.details, cause.details["end"]
-    found = f"the loss {given['loss']} takes probabilities, and is given {given['low']:.3g} to {given['high']:.3g}"
+    found = f"{the_loss(given['loss'])} takes probabilities, and is given {given['low']:.3g} to {given['high']:.3g}"
     if given["framework"] == "Keras":
         return f"{found}: for logits give it from_logits=True, or let the model end in a {end}"
     return f"{found}: for logits take a loss of logits, such as {LOSSES_OF_LOGITS[end]}, or end in a {end}"
@@ -290,6 +290,11 @@ OF_LOSS = {
     "frozen": Code(
         "parameters are frozen; value: how many; limit: of how many",
         "{value} of {limit:.0f} parameters are frozen: not trained, and not judged",
+    ),
+    "frozen-body": Code(
+        "parameters are frozen, most of a model in front of what is trained; value: how many; limit: of how many",
+        "{value} of {limit:.0f} parameters are frozen: not trained, and not judged; most of the model stays as it is, "
+        "trained before or drawn at random",
     ),
     "large-inputs": Code("its inputs are too large; value: their root mean square", _large_inputs),
 }

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gradcheck.base.wording import the_loss
 from gradcheck.diagnosis.code import TRAINED, Code
 from gradcheck.diagnosis.course_sentences import OF_COURSES
 from gradcheck.diagnosis.fault_sentences import OF_FAULTS
@@ -45,6 +46,7 @@ def _sentence(cause: Cause, flow: GradientFlow) -> str:
         "hundredfold": 100 * _number(cause),
         "hundredfold_limit": 100 * (cause.limit or 0.0),
         "names": listed(names),
+        "the_loss": the_loss(str(cause.details.get("loss", ""))),
         "s": "" if several else "s",
         "them": "them" if several else "it",
         "they": "they" if several else "it",
@@ -127,6 +129,12 @@ def _span(cause: Cause, flow: GradientFlow) -> str:
     return f"{decades} {verb}{among} (limit {limit:g}){each}"
 
 
+def _weight_span(cause: Cause, flow: GradientFlow) -> str:
+    said = f"the weights' gradients are {_number(cause):.1f} decades apart (limit {cause.limit or 0.0:g})"
+    decide = "; those at the layers' outputs are not, and decide: Adam makes up for the others"
+    return said + (decide if cause.details.get("within") else "")
+
+
 def _rank(cause: Cause, flow: GradientFlow) -> str:
     what, rank, limit = "tokens" if flow.points else "examples", _number(cause), cause.limit or 0.0
     if rank >= limit:
@@ -191,7 +199,7 @@ CODES = {
     "rank": Code("the layer whose examples differ least; value: its effective rank", _rank),
     "weight-span": Code(
         "value: decades between the layers' weight gradients",
-        "the weights' gradients are {value:.1f} decades apart (limit {limit:g})",
+        _weight_span,
     ),
     "sensitivity": Code(
         "value: by which part of what tells the examples apart the outputs change as all weights move by 1 %",

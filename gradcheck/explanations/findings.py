@@ -114,6 +114,7 @@ FINDINGS = (
             "detached",
             "all-zero",
             "frozen",
+            "frozen-body",
             "rounding",
             "checkpoint-inputs",
             "hidden-layers",

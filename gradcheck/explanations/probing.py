@@ -95,10 +95,9 @@ PROBING = (
         summary='what makes a verdict "healthy, but"',
         what="The gradient survives, and something beside it is out of the ordinary: a remark, or a size. Outputs so "
         "large that the loss starts at three times what a constant answer costs, as the read-out, residual blocks that "
-        "add up, or the inputs are; targets far from 0 or a hundred times wider than 1; a likelihood that starts far "
-        "above what outputs and targets explain, as by a variance that is next to 0; a term of the loss that is "
-        "zero, or that drowns another one; a dropout of nearly everything; layers whose gradient is a million times "
-        "that of all others; a chain that Adam trains and SGD hardly does.",
+        "add up, or the inputs are; targets far from 0 or a hundred times wider than 1; a likelihood beyond its "
+        "numbers' size; a term of the loss that is zero, or drowns another; a dropout of nearly everything; layers "
+        "whose gradient is a million times all others'; a chain that Adam trains and SGD hardly does.",
         why="Such a model may train, by an optimizer that is patient with it. So the verdict stays healthy, without a "
         "probability of training, and --fail-on doubts fails on any of them. Saturated layers with logits that make "
         "the loss start at ten times what guessing costs are tried: where it stays there, the verdict is exploding.",

@@ -26,6 +26,9 @@ EXPLAIN_SIZE = {
     "branches-grow", "layers-grow", "readout-large", "features-apart",
 }  # fmt: skip
 
+#: The share of a model's numbers that are frozen in front of others from which on these decide what it can learn.
+MOSTLY = 0.5
+
 #: Options of the steps that only PyTorch's probe takes.
 NO_STEPS = {"amp": None, "number_format": None, "steps": 0, "optimizer": "sgd", "lr": 0.1, "warmup": None, "clip": None}
 
@@ -55,7 +58,9 @@ def captured_report(
         **limits.to_dict(),
     }  # fmt: skip
     first = found.sized(found.at_loss.first)
-    beside = [*of_frozen(len(found.trained.frozen), weights), *said(first)]
+    ends = (*found.layers, *(() if found.readout is None else (found.readout,)))
+    sizes = [(one.value.size, one.trained) for layer in ends for one in layer.weights]
+    beside = [*of_frozen(len(found.trained.frozen), weights, sizes), *said(first)]
     unseen = (*ONLY_PYTORCH, *found.not_looked_at)
     beside.append(Cause("not-looked-at", None, len(unseen), details={"framework": framework, "what": unseen}))
     report = laid_out(config, judgement, judgement.diagnosis, first, beside, parameters=parameters)
@@ -106,10 +111,17 @@ def laid_out(
     return make_report("probe", config, [flow], flow, [summary], summary, diagnosis, parameters=parameters)
 
 
-def of_frozen(frozen: int, count: int) -> Iterator[Cause]:
-    """Yield how many of the parameters are frozen, if any are."""
-    if 0 < frozen < count:
-        yield Cause("frozen", None, frozen, count)
+def of_frozen(frozen: int, count: int, sizes: Sequence[tuple[int, bool]]) -> Iterator[Cause]:
+    """Yield how many of the parameters are frozen, if any are, given size of each in its order, and whether it trains.
+
+    Where most numbers are frozen in front of what is trained, all depends on these.
+    """
+    if not 0 < frozen < count:
+        return
+    last = max((place for place, (_, trained) in enumerate(sizes) if trained), default=0)
+    body = sum(size for size, trained in sizes[:last] if not trained)
+    mostly = body > MOSTLY * sum(size for size, _ in sizes)
+    yield Cause("frozen-body" if mostly else "frozen", None, frozen, count)
 
 
 def _loss_record(first: FirstLoss, terms: Sequence[Term]) -> LossRecord:

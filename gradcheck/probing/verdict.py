@@ -49,7 +49,7 @@ REPLACED = {
     "checkpoint-inputs": ("unused",),
     "loss-cut": NO_GRAPH,
     "output-cut": NO_GRAPH,
-    "nothing-trained": ("unused", "frozen"),
+    "nothing-trained": ("unused", "frozen", "frozen-body"),
     "outside-loss": ("unused",),
     "no-derivative": ("detached", "unused"),
     "flat-operation": ("layers-zero", "gradient-zero", "vanishing"),

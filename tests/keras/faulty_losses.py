@@ -69,6 +69,7 @@ CASES = {
     "right by logits": (model(3), LABELS, LOGITS),
     "one-hot": (model(3, "softmax"), HOT, SPARSE),
     "from 1": (model(3, "softmax"), LABELS + 1, SPARSE),
+    "from 1 by default": (model(3), LABELS + 1, None),
     "one of two": (TWO, BOTH, [LOGITS, "mse"]),
     "both right": (TWO, BOTH, [SPARSE, "mse"]),
     "compiled by name": (BY_NAME, {"kind": LABELS, "size": NUMBERS[:, None]}, None),

@@ -27,6 +27,7 @@ EXPECTED = {
     "one-hot": "sparse_categorical_crossentropy takes one number for each example, and the targets are 3 for each: "
     "take categorical_crossentropy, or targets.argmax(-1)",
     "from 1": "the targets are 1 to 3, and the output has classes 0 to 2: number them from 0",
+    "from 1 by default": "the targets are 1 to 3, and the output has classes 0 to 2: number them from 0",
     "one of two": ["softmax-twice"],
     "both right": [],
     "compiled by name": ["softmax-twice"],

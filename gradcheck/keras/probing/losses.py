@@ -169,11 +169,15 @@ def _check_targets(loss: Any, targets: Any, output: Any) -> None:
             f"{name} takes {classes} numbers for each example, and the targets are one class for each: take "
             "sparse_categorical_crossentropy, or keras.utils.to_categorical(targets)"
         )
-    if letters.startswith("sparsecategorical") and keras.config.backend() == "torch" and targets.size:
-        counted = targets[targets != getattr(loss, "ignore_class", None)]
-        if counted.size and not (counted.min() >= 0 and counted.max() < classes):
-            between = f"the targets are {counted.min()} to {counted.max()}"
-            raise GradcheckError(f"{between}, and the output has classes 0 to {classes - 1}: number them from 0")
+    if letters.startswith("sparsecategorical"):
+        _check_labels(targets[targets != getattr(loss, "ignore_class", None)], classes)
+
+
+def _check_labels(labels: np.ndarray, classes: int) -> None:
+    """Raise an error for labels outside of the classes, which PyTorch below Keras can't compute a loss of."""
+    if keras.config.backend() == "torch" and labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        between = f"the targets are {labels.min()} to {labels.max()}"
+        raise GradcheckError(f"{between}, and the output has classes 0 to {classes - 1}: number them from 0")
 
 
 def _of_several(losses: Any, targets: Any, output: Any) -> Loss:
@@ -194,6 +198,8 @@ def _ours(law: str, targets: Any, output: np.ndarray, end: str, seed: int) -> Lo
     """Return a loss by the name that this package gives it."""
     targets = _drawn(law, None, output, seed) if targets is None else targets
     array = np.asarray(targets)
+    if law == "cross-entropy" and array.shape != output.shape:
+        _check_labels(array, int(output.shape[-1]))
 
     def value(out: Any) -> Any:
         if law == "mean-square":

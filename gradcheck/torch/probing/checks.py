@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import DataLoader
 
+from gradcheck.base.wording import counted
 from gradcheck.errors import GradcheckError, OptionError, at_least
 from gradcheck.probing.loading import framework_of
 from gradcheck.probing.user_errors import error_line, errors_in_one_line
@@ -86,8 +87,18 @@ def _check_input(value: Tensor) -> None:
     if value.layout is not torch.strided:
         return
     if value.is_floating_point() and not bool(torch.isfinite(value).all()) and not _is_mask(value):
-        worst = math.nan if bool(torch.isnan(value).any()) else math.inf
-        raise OptionError("batch", f"has inputs that are not finite, {worst}: clean them first")
+        raise OptionError("batch", f"has inputs that are not finite, {_where_not_finite(value)}: clean them first")
+
+
+def _where_not_finite(value: Tensor) -> str:
+    """Return what isn't finite and where: ``nan in 3 of 512 numbers, the first in row 5, column 3, counted from 0``."""
+    places = (~torch.isfinite(value)).nonzero()
+    worst, first = math.nan if bool(torch.isnan(value).any()) else math.inf, places[0].tolist()
+    axes = ("row", "column") if value.dim() <= 2 else [f"axis {axis}:" for axis in range(value.dim())]
+    at = ", ".join(f"{axis} {place}" for axis, place in zip(axes, first, strict=False))
+    beside = value.dim() == 2 and len(places) > 1
+    columns = f" in {counted(places[:, 1].unique().numel(), 'column')}" if beside else ""
+    return f"{worst} in {len(places):,} of {value.numel():,} numbers{columns}, the first in {at}, counted from 0"
 
 
 def _is_mask(value: Tensor) -> bool:

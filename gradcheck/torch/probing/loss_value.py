@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gradcheck.base.wording import the_loss
 from gradcheck.errors import GradcheckError
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.checkpoints import why_no_gradient
@@ -26,7 +27,7 @@ def loss_of(chosen: Loss, output: object, targets: object, route: Route, record:
         value = chosen.function(output, targets)
     value = as_number(value, chosen.name)
     if not value.requires_grad and record.starved:
-        problem = f"the loss {chosen.name} doesn't depend on any parameter"
+        problem = f"{the_loss(chosen.name)} doesn't depend on any parameter"
         raise GradcheckError(f"{problem}: {why_no_gradient(record)}")
     if not is_finite(value):
         return None, route._replace(obstacle="nan" if bool(torch.isnan(value).any()) else "overflow")
@@ -44,12 +45,12 @@ def as_number(value: object, name: str) -> Tensor:
     if isinstance(value, bool | int | float | np.number) or (isinstance(value, np.ndarray) and value.size == 1):
         return torch.tensor(np.asarray(value).item(), dtype=torch.float64)
     if not isinstance(value, Tensor):
-        raise GradcheckError(f"the loss {name} returned {_described(value)}")
+        raise GradcheckError(f"{the_loss(name)} returned {_described(value)}")
     if value.numel() != 1:
-        raise GradcheckError(f"the loss {name} returned {tuple(value.shape)}, not one number: take its mean")
+        raise GradcheckError(f"{the_loss(name)} returned {tuple(value.shape)}, not one number: take its mean")
     if value.is_complex():
         raise GradcheckError(
-            f"the loss {name} returned a complex number, of which none is the least: take its .abs() or its .real"
+            f"{the_loss(name)} returned a complex number, of which none is the least: take its .abs() or its .real"
         )
     return value.to_dense() if value.layout is not torch.strided else value
 

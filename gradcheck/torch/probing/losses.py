@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gradcheck.base.wording import the_loss
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError, OptionError, one_of
 from gradcheck.probing.evidence import SHARP
@@ -84,7 +85,7 @@ def loss_and_targets(
 def cannot_compute(chosen: Loss, targets: object) -> str:
     """Return the beginning of the error for a loss of the user's own that fails: without targets that may be why."""
     without = " was given no targets (a --batch of inputs and targets has them) and" if targets is None else ""
-    return f"the loss {chosen.name}{without} can't be computed: "
+    return f"{the_loss(chosen.name)}{without} can't be computed: "
 
 
 def _own_loss(output: object) -> Tensor | None:

@@ -57,7 +57,8 @@ def probe_report(
     parameters = sum(one.numel() for one in model.parameters() if one.requires_grad)
     diagnosis = _after_training(diagnosis, history, summary.effective_rank_least)
     first = _first(found, history)
-    frozen = of_frozen(len(found.trained.frozen), sum(1 for _ in model.parameters()))
+    sizes = [(one.numel(), one.requires_grad) for one in model.parameters()]
+    frozen = of_frozen(len(found.trained.frozen), len(sizes), sizes)
     beside = [*frozen, *said(first), *_of_precision(lost, 2**found.shift, options["amp"])]
     beside += [Cause("run-eagerly")] if compiled else []
     report = laid_out(config, judgement, diagnosis, first, beside, parameters=parameters, large=not history.steps)

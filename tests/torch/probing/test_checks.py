@@ -261,3 +261,30 @@ def test_a_module_whose_name_is_a_number_is_said_with_how_to_name_it():
     for refuses in (lambda: probe(model, torch.ones(2, 3)), lambda: gradcheck.torch.Recorder(model, "run.jsonl")):
         with pytest.raises(GradcheckError, match=r"whose name is no text .*: write add_module\('0', layer\)"):
             refuses()
+
+
+@pytest.mark.parametrize(
+    ("shape", "places", "said"),
+    [
+        ((8, 4), [(5, 3)], "nan in 1 of 32 numbers, the first in row 5, column 3, counted from 0"),
+        ((8, 4), [(2, 1), (5, 3), (6, 1)], "nan in 3 of 32 numbers in 2 columns, the first in row 2, column 1,"),
+        ((8,), [(6,)], "nan in 1 of 8 numbers, the first in row 6,"),
+        ((2, 3, 4), [(1, 2, 0)], "nan in 1 of 24 numbers, the first in axis 0: 1, axis 1: 2, axis 2: 0,"),
+    ],
+)
+def test_an_error_about_inputs_that_are_not_finite_says_how_many_and_where(shape, places, said):
+    inputs = torch.zeros(shape)
+    for place in places:
+        inputs[place] = torch.nan
+    with pytest.raises(GradcheckError) as caught:
+        probe(small(), inputs)
+    assert said in str(caught.value)
+
+
+def test_a_loss_that_is_called_loss_is_named_once():
+    def loss(output, targets):
+        return nn.functional.cross_entropy(output, targets)
+
+    batch = torch.randn(8, 4), torch.arange(8) % 3
+    (first, *_) = probe(nn.Sequential(nn.Linear(4, 3), nn.Softmax(1)), batch, loss).verdict.reasons
+    assert "the loss applies another" in first

@@ -65,6 +65,34 @@ def test_a_frozen_layer_is_not_lost_but_counted():
     assert "2 of 6 parameters are frozen: not trained, and not judged" in report.verdict.reasons
 
 
+def chance_of(model):
+    report = probe(model, torch.randn(16, 8), "mean-square")
+    said = "no probability of training is given: it depends on what is frozen" in " ".join(str(report).split())
+    return report.verdict.status, [one.code for one in report.verdict.causes if "frozen" in one.code], said
+
+
+def deep():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 2)
+    )
+
+
+def test_where_most_of_a_model_is_frozen_in_front_of_what_is_trained_no_probability_is_given():
+    model = deep()
+    model[:4].requires_grad_(False)
+    assert chance_of(model) == ("healthy", ["frozen-body"], True)
+
+
+@pytest.mark.parametrize("frozen", [[], [0], [6]])
+def test_a_model_of_which_little_is_frozen_has_a_probability(frozen):
+    model = deep()
+    for place in frozen:
+        model[place].requires_grad_(False)
+    status, codes, said = chance_of(model)
+    assert (status, codes, said) == ("healthy", ["frozen"] * len(frozen), False)
+
+
 def test_a_frozen_branch_that_no_gradient_reaches_is_not_judged():
     model = Two(lambda model, x: model.head(model.body(x) + 0 * model.part(x)))
     model.part.requires_grad_(False)
