@@ -73,7 +73,10 @@ class BaselineOptions(TypedDict):
     tolerance: Annotated[float, TOLERANCE]
 
 
-PROBE_FAIL_ON = FAIL_ON.but(range=Names((*MODEL_CAUSES, SATURATED, ANY_DOUBT, REMARKS, *ASKED_FOR, "regression")))
+PROBE_FAIL_ON = FAIL_ON.but(
+    help="Exit with 1 if the verdict (HEALTHY, BUT: doubts, not any) or a layer's flag is this (repeatable)",
+    range=Names((*MODEL_CAUSES, SATURATED, ANY_DOUBT, REMARKS, *ASKED_FOR, "regression")),
+)
 
 
 @command(

@@ -96,12 +96,13 @@ def _readout_large(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _first_loss(cause: Cause, flow: GradientFlow) -> str:
-    first = f"the loss starts at {cause.value or 0.0:.4g}"
-    if cause.limit is None:
-        return first
-    classes = cause.details["classes"]
-    what = f"guessing among {classes:,} classes" if classes else "the targets' mean as the answer"
-    return f"{first}; {what} costs {cause.limit:.4g}"
+    said, classes = f"the loss starts at {cause.value or 0.0:.4g}", cause.details["classes"]
+    if cause.limit is not None:
+        what = f"guessing among {classes:,} classes" if classes else "the targets' mean as the answer"
+        said += f"; {what} costs {cause.limit:.4g}"
+    if shapes := cause.details.get("reshaped"):
+        said += "; targets of {1} were given the outputs' shape {0}: a loss of your own would make {2}".format(*shapes)
+    return said
 
 
 def _silent(cause: Cause, flow: GradientFlow) -> str:

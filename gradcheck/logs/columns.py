@@ -12,7 +12,7 @@ from gradcheck.logs.words import is_averaged, is_part, layer_of, lettered, quant
 #: Names of quantities, with underscores for everything that is no letter or digit.
 ALIASES = {
     "step": "step global_step global_steps _step num_updates total_timesteps timesteps_total num_timesteps timesteps "
-    "iteration iter update updates steps current_steps iters training_iteration global_step_max_steps batch",
+    "iteration iter update updates steps current_steps iters training_iteration global_step_max_steps batch it",
     "epoch": "epoch",
     "loss": "loss train_loss training_loss loss_train batch_loss train_loss_step loss_step total_loss lm_loss "
     "global_avg_loss loss_train_total ce_loss epoch_loss loss_epoch trl",
@@ -70,6 +70,9 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 _QUANTITY = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
 _RANK = {alias: rank for rank, alias in enumerate(_QUANTITY)}
 
+#: A gradient between bars.
+_NORM = re.compile(r"(?i)(\|{1,2}|‖)\s*(g|grad|gradient|∇|∇L)\s*(\|{1,2}|‖)(_?2|₂)?")
+
 _OTHER = re.compile(r"[^a-z0-9]+")
 
 
@@ -88,6 +91,8 @@ def meaning(name: str) -> Column | None:
     """
     if len(name) > LONGEST_NAME:
         return None
+    if _NORM.fullmatch(name.strip()):
+        return Column("grad_norm")
     parts = [part for part in name.rpartition(RUN)[2].strip().split("/") if part]
     if len(parts) == 1 and _plain(parts[0]) not in _QUANTITY:
         return _meaning(parts[0].split(".", 1)) or _meaning(parts[0].rsplit(".", 1))

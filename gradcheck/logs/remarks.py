@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradcheck.errors import InputError
-from gradcheck.logs.columns import BAR, Column
+from gradcheck.logs.columns import BAR, PART, Column
 from gradcheck.logs.console_unnamed import ASKED
 from gradcheck.logs.console_unnamed import NAME as UNNAMED
 from gradcheck.logs.findings.finding import NOTE, Finding
@@ -72,6 +72,10 @@ def warnings(series: Series, asked: Mapping[str, str]) -> Iterator[str]:
         only = f"only the loss is judged, from step {step_text(series.steps[0])} on"
         said = "it has no loss and no gradient norm, only overflows" if none else f"it has no gradient norm: {only}"
         yield said + _hint(series)
+    elif Column("loss") not in series.columns and not any(one.quantity == PART for one in series.columns):
+        letter = next((name.strip() for name in sorted(series.log.reader.seen) if words(name) == ("l",)), None)
+        if letter is not None:
+            yield f"it has no loss: only the gradient is judged; if {letter!r} is the loss, {_asked(letter)}"
 
 
 def _hint(series: Series) -> str:

@@ -50,6 +50,8 @@ class FirstLoss(NamedTuple):
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
     pair_width: int = 0
     soft: bool = False  # targets are probabilities: at best it is their own entropy, which may be close to guessing
+    # shapes of the outputs, of the targets that were given theirs, and of what a loss of one's own would make of both
+    reshaped: tuple[str, ...] = ()
     outsized: Cause | None = None  # that the loss is far above what outputs and targets explain
 
     @property
@@ -111,4 +113,5 @@ def said(first: FirstLoss) -> Iterator[Cause]:
         yield first.outsized
     if math.isfinite(first.value):
         known = first.constant_answer if math.isfinite(first.constant_answer) else None
-        yield Cause("first-loss", None, first.value, known, {"classes": first.classes})
+        details = {"classes": first.classes} | ({"reshaped": first.reshaped} if first.reshaped else {})
+        yield Cause("first-loss", None, first.value, known, details)

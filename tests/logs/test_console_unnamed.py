@@ -106,6 +106,15 @@ def test_a_gradient_that_may_be_a_norm_is_named(name, hint, diagnosed):
         assert math.isclose(read.curves.grad_norm.value[0], 1.0)
 
 
+@pytest.mark.parametrize(("name", "hint"), [("L", "if 'L' is the loss, say --column loss=L"), ("k", None)])
+def test_a_letter_that_may_be_the_loss_is_named_where_a_log_has_none(name, hint, diagnosed):
+    lines = [f"step {step} · {name} {2 - step / 50:.2f} · gnorm {1 + step / 50:.2f}" for step in range(30)]
+    found = diagnosed(lines).warnings
+    assert [one.endswith(hint or "") for one in found] == ([True] if hint else [])
+    if hint:
+        assert losses(diagnosed(lines, columns={"loss": name}))[0] == (0, 2.0)
+
+
 def test_a_factor_in_source_code_has_no_name(diagnosed):
     code = ["loss = loss + 0.5 * penalty", "x = self.grad_norm(x) * (1 + scale)", "loss -= 0.1", "loss / 2.0"]
     with pytest.raises(GradcheckError, match="neither a loss nor a gradient norm"):

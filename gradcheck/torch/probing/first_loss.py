@@ -59,7 +59,23 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
     first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
-    return first._replace(soft=soft, outsized=outsized(chosen, output, targets, first))
+    first = first._replace(soft=soft, reshaped=_reshaped(tensor, targets) if chosen.name == "mean-square" else ())
+    return first._replace(outsized=outsized(chosen, output, targets, first))
+
+
+def _reshaped(output: Tensor | None, targets: object) -> tuple[str, ...]:
+    """Return the shapes of outputs and targets, and what a loss without a reshape would make of both, if that is more.
+
+    Mean square gives the targets the outputs' shape; a loss of the user's own broadcasts (64, 1) and (64,).
+    """
+    if output is None or not isinstance(targets, Tensor):
+        return ()
+    try:
+        wide = torch.broadcast_shapes(output.shape, targets.shape)
+    except RuntimeError:
+        return ()
+    shapes = (output.shape, targets.shape, wide)
+    return tuple("x".join(map(str, one)) for one in shapes) if wide.numel() > output.numel() else ()
 
 
 def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:

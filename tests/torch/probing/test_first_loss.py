@@ -280,3 +280,12 @@ def test_what_a_frozen_teacher_gives_is_what_a_student_is_compared_with():
     assert first.constant_answer == pytest.approx(float(wanted.detach().var(correction=0)))
     both = first_loss(own, student(inputs), None, functional.mse_loss(student(inputs), 2 * student(inputs)))
     assert math.isnan(both.constant_answer)
+
+
+@pytest.mark.parametrize(("units", "shape", "made"), [(1, (64,), "64x64"), (1, (64, 1), ""), (4, (64, 4), "")])
+def test_targets_that_a_loss_of_ones_own_would_broadcast_are_said_to_be_given_the_outputs_shape(units, shape, made):
+    model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, units))
+    report = probe(model, (torch.randn(64, 8), torch.randn(shape)), "mean-square", trial=False)
+    (said,) = (cause.text for cause in report.verdict.causes if cause.code == "first-loss")
+    given = f"; targets of 64 were given the outputs' shape 64x1: a loss of your own would make {made}"
+    assert (report.verdict.status, said.endswith(given)) == ("healthy", bool(made))
