@@ -253,7 +253,7 @@ OF_LOSS = {
     "loss-outsized": Code(
         "the loss starts far above what its numbers explain; value: the loss; limit: the most that they might",
         "the loss starts at {value:.2g}, though the outputs' root mean square is {outputs:.2g} and the targets' "
-        "{targets:.2g}: in it something divides by a small number, such as a variance; bound that from below",
+        "{targets:.2g}: a large factor is in it, which only Adam bears, or it divides by a small number, as a variance",
     ),
     "targets-wide": Code(
         "the targets' standard deviation is large, and with it the gradient; value: that",

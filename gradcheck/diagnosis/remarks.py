@@ -24,7 +24,7 @@ DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
     "targets-huge", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed",
     "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow", "loss-risen", "gradient-outsized",
-    "features-apart", "loss-outsized", NEEDS_ADAM,
+    "features-apart", NEEDS_ADAM,
 )  # fmt: skip
 
 #: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing

@@ -107,10 +107,13 @@ def in_backward() -> bool:
 
 
 def nodes(
-    roots: Iterable[Node], inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions
+    roots: Iterable[Node | None], inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions
 ) -> Iterator[Node]:
-    """Yield every node that the gradient can reach from `roots`, each once, going only to these inputs of a node."""
-    waiting = [*roots]
+    """Yield every node that the gradient can reach from `roots`, each once, going only to these inputs of a node.
+
+    None among the roots, of what has no graph, is left out.
+    """
+    waiting = [one for one in roots if one is not None]
     seen = set(waiting)
     while waiting:
         node = waiting.pop()

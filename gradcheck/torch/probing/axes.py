@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from gradcheck.torch.probing.losses import BETWEEN, axis_of
 
 #: Read-outs, and the axis in which their classes lie.
 READOUTS = {"AddmmBackward0": -1, "MmBackward0": -1, "LinearBackward0": -1, "ConvolutionBackward0": 1}
+
+#: What gives numbers another shape, in their order.
+VIEWS = ("View", "UnsafeView", "ReshapeAlias")
 
 #: Of more numbers their places aren't followed.
 MOST = 10**7
@@ -29,7 +33,8 @@ def find_cut_classes(between: Sequence[Node]) -> Iterator[Cause]:
             if axis is None or len(shape) < 2 or shape[axis] != node._saved_result.shape[axis_of(node)]:
                 continue
             if shape[axis] > 1 and _is_cut(shape, axis, passed, axis_of(node)):
-                before = made_shape(passed[0]) if passed[0].name().startswith(("View", "UnsafeView")) else shape
+                first = passed[0]
+                before = made_shape(first) if first.name().startswith(VIEWS) else shape
                 sizes = {"given": "x".join(map(str, before)), "made": "x".join(map(str, node._saved_result.shape))}
                 yield Cause("axes-viewed", None, shape[axis], details=sizes)
                 return
@@ -46,7 +51,13 @@ def _way_to_readout(softmax: Node) -> tuple[Node | None, list[Node]]:
 
 
 def _is_cut(shape: tuple[int, ...], axis: int, passed: Sequence[Node], chosen: int) -> bool:
-    """Whether the numbers along the axis that is chosen in are of one class twice."""
+    """Whether the numbers along the axis that is chosen in are of one class twice, as a view has cut them so.
+
+    Where axes are moved alone, to choose in another one is meant, as among the rows of a matrix of pairs.
+    """
+    steps = zip(passed, pairwise([shape, *map(made_shape, passed)]), strict=True)
+    if not any(node.name().startswith(VIEWS) and before != after for node, (before, after) in steps):
+        return False
     view = [1] * len(shape)
     view[axis] = shape[axis]
     classes = torch.arange(shape[axis]).view(view).expand(shape)

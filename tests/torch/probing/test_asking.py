@@ -90,11 +90,11 @@ def mixture(smallest, reduce=torch.mean, factor=1.0):
 
 
 @pytest.mark.parametrize("reduce", [torch.mean, torch.sum])
-def test_a_likelihood_that_starts_far_above_what_outputs_and_targets_explain_leaves_a_doubt(reduce):
+def test_a_likelihood_that_starts_far_above_what_outputs_and_targets_explain_is_named(reduce):
     report = probe(perceptron(15), (INPUTS, AIM), mixture(0.0, reduce, 1e-3))
     assert report.verdict.status == "healthy"
-    assert codes(report)[0] == "loss-outsized"
-    assert "divides by a small number" in report.verdict.reasons[0]
+    cause = next(one for one in report.verdict.causes if one.code == "loss-outsized")
+    assert "divides by a small number, as a variance" in cause.text
 
 
 @pytest.mark.parametrize("reduce", [torch.mean, torch.sum])

@@ -387,3 +387,24 @@ def test_a_dense_read_out_of_several_choices_may_be_cut_at_will(moved):
 )
 def test_a_softmax_on_another_axis_or_scaled_on_purpose_is_no_fault(loss):
     assert codes(CLASSES, loss, units=4) == []
+
+
+class Pairs(nn.Module):
+    """Products of all pairs of an example's two embeddings."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = (nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)) for _ in range(2))
+
+    def forward(self, x):
+        return self.one(x) @ self.other(x + 0.1).t()
+
+
+def test_a_matrix_of_pairs_may_be_chosen_in_along_both_axes():
+    def loss(output, targets):
+        columns = functional.nll_loss(output.log_softmax(0).t(), targets)
+        return functional.cross_entropy(output, targets) + functional.cross_entropy(output.t(), targets) + columns
+
+    report = probe(Pairs(), (INPUTS, torch.arange(32)), loss)
+    assert report.verdict.status == "healthy"
+    assert {"axes-viewed", "softmax-over-batch"}.isdisjoint(cause.code for cause in report.verdict.causes)
