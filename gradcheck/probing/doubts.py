@@ -82,8 +82,8 @@ def remarks_of(found: Evidence) -> Iterator[Cause]:
 def _gradient_outsized(found: Evidence) -> Iterator[Cause]:
     """Yield that fewer than half of the layers get a gradient decades above that of all others, if so.
 
-    Layers of one role, in which depth is judged, may be far from it; so is one that the norm of zeros follows. Not
-    where branches start behind tiny gates: it is their gradients that are small, until the gates open.
+    Depth is judged within each role, so that two roles may lie this far apart unseen, as where one layer starts at
+    zero and its norm follows. Not where branches start behind tiny gates: theirs are small, until the gates open.
     """
     if found.gated and not found.opened:
         return

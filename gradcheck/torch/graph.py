@@ -106,6 +106,11 @@ def in_backward() -> bool:
     return int(torch._C._current_graph_task_id()) != -1
 
 
+def signed(axis: int) -> int:
+    """Return an axis that a node keeps without its sign."""
+    return (axis + 2**63) % 2**64 - 2**63
+
+
 def nodes(
     roots: Iterable[Node | None], inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions
 ) -> Iterator[Node]:

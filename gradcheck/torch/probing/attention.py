@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Graph, Node, is_fused, is_softmax
+from gradcheck.torch.graph import Graph, Node, is_fused, is_softmax, signed
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.parts import Attention, ModelParts
 
@@ -138,7 +138,7 @@ def _of_softmax(weights: Tensor, examples: int) -> Tensor | None:
 
 def _is_of_product(node: Node) -> bool:
     """Whether a softmax is one over products, along the last axis: a router's or a gate's is not."""
-    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
+    axis = signed(node._saved_dim)
     if axis % node._saved_result.dim() != node._saved_result.dim() - 1:
         return False
     waiting, steps = [node.next_functions[0][0]], 0

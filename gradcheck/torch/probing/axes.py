@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Node
+from gradcheck.torch.graph import Node, signed
 from gradcheck.torch.probing.losses import BETWEEN, axis_of
 
 #: Read-outs, and the axis in which their classes lie.
@@ -71,9 +71,9 @@ def moved(numbers: Tensor, node: Node) -> Tensor:
     """Return numbers as a node of the graph moves them: by a permutation, or else in their order to another shape."""
     name = node.name().partition("Backward")[0]
     if name == "Permute":
-        return numbers.permute([_signed(dim) for dim in node._saved_dims])
+        return numbers.permute(list(map(signed, node._saved_dims)))
     if name == "Transpose":
-        return numbers.transpose(_signed(node._saved_dim0), _signed(node._saved_dim1))
+        return numbers.transpose(signed(node._saved_dim0), signed(node._saved_dim1))
     if name == "T":
         return numbers.t()
     return numbers.reshape(made_shape(node))
@@ -87,11 +87,6 @@ def has_foreign_rows(shape: tuple[int, ...], passed: Sequence[Node]) -> bool:
     for node in passed:
         numbers = moved(numbers, node)
     return len(numbers) == shape[0] and bool((numbers.flatten(1) != torch.arange(shape[0])[:, None]).any())
-
-
-def _signed(dim: int) -> int:
-    """Return an axis that a node keeps without its sign."""
-    return (dim + 2**63) % 2**64 - 2**63
 
 
 def made_shape(node: Node | None) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradcheck.torch.graph import Node, is_derivative, nodes
+from gradcheck.torch.graph import Node, is_derivative, nodes, signed
 
 #: The last function of a model, by its node ↦ the least and the largest value that it has.
 RANGES: dict[str, Callable[[Node], tuple[float, float]]] = {
@@ -55,7 +55,7 @@ def cosines(node: Node) -> tuple[float, float] | None:
     if name.startswith(("MmBackward", "BmmBackward")):
         lengths = [_length(node._saved_self, -1), _length(node._saved_mat2, -2)]
     elif name.startswith("SumBackward1") and node.next_functions[0][0].name().startswith("MulBackward"):
-        product, axes = node.next_functions[0][0], [(one + 2**63) % 2**64 - 2**63 for one in node._saved_dim]
+        product, axes = node.next_functions[0][0], list(map(signed, node._saved_dim))
         if len(axes) != 1:
             return None
         lengths = [_length(product._saved_self, axes[0]), _length(product._saved_other, axes[0])]

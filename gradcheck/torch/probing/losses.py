@@ -14,7 +14,7 @@ from gradcheck.probing.evidence import SHARP
 from gradcheck.probing.limits import IGNORED
 from gradcheck.spec.options.option import canonical
 from gradcheck.spec.probing import LOSSES
-from gradcheck.torch.graph import Node, is_derivative, nodes
+from gradcheck.torch.graph import Node, is_derivative, nodes, signed
 from gradcheck.torch.layers import main_tensor
 
 #: (output, targets) ↦ a scalar.
@@ -228,7 +228,7 @@ def _along_one_axis(first: Node, second: Node) -> bool:
         return False
     one = first._saved_result.shape[axis_of(first)]
     if second.name().startswith("Logsumexp"):  # as a distribution of logits has it
-        return len(second._saved_dim) == 1 and bool(one == second._saved_self.shape[_signed(second._saved_dim[0])] > 1)
+        return len(second._saved_dim) == 1 and bool(one == second._saved_self.shape[signed(second._saved_dim[0])] > 1)
     return bool(one == second._saved_result.shape[axis_of(second)] > 1)
 
 
@@ -265,11 +265,7 @@ def made_by(node: Node | None, *also: str) -> Node | None:
 
 def axis_of(softmax: Node) -> int:
     """Return the axis of a softmax, which its node keeps without its sign."""
-    return _signed(softmax._saved_dim)
-
-
-def _signed(dim: int) -> int:
-    return int((dim + 2**63) % 2**64 - 2**63)
+    return signed(softmax._saved_dim)
 
 
 def is_over_examples(node: Node) -> bool:

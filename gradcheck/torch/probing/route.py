@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import GradcheckError
 from gradcheck.probing.limits import LARGE, shift_to_one
-from gradcheck.torch.graph import Node
+from gradcheck.torch.graph import Node, signed
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.unregistered import kept_apart
@@ -109,7 +109,7 @@ def is_of_one(node: Node) -> bool:
     if not node.name().startswith(("Softmax", "LogSoftmax")):
         return False
     known: Sequence[Any] = getattr(node, "_input_metadata", ())  # what it saved may be freed
-    axis = (node._saved_dim + 2**63) % 2**64 - 2**63  # kept without its sign
+    axis = signed(node._saved_dim)
     return bool(known) and bool(known[0].shape) and known[0].shape[axis] == 1
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Node, nodes
+from gradcheck.torch.graph import Node, nodes, signed
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.tracing import Operation, OperationWatch, operation
 
@@ -52,7 +52,7 @@ def find_saturated(value: Tensor | None, end: Node) -> Saturated | None:
         name = node.name().removesuffix("Backward0").lower()
         if node is end or name not in SLOPES:
             continue
-        axis = (node._saved_dim + 2**63) % 2**64 - 2**63 if name == "softmax" else -1  # it is kept without its sign
+        axis = signed(node._saved_dim) if name == "softmax" else -1
         if node.next_functions[0][0] is not None and _is_flat(name, node._saved_result, axis):
             edges.append(GradientEdge(*node.next_functions[0]))
             names.append(name)
