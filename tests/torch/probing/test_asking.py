@@ -3,10 +3,12 @@
 import math
 
 import pytest
-import torch
-from torch import nn
 
-from gradcheck.torch import probe
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
 
 INPUTS = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
 AIM = INPUTS[:, 0] * 2 - 1

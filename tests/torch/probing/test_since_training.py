@@ -1,12 +1,14 @@
 """Reasons that are true of the moment and of what is measured: after steps, beside a guess, of small or raw inputs."""
 
 import pytest
-import torch
-from torch import nn
 
-from gradcheck.diagnosis.causes import Cause
-from gradcheck.diagnosis.sentences import CODES
-from gradcheck.torch import probe
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from gradcheck.diagnosis.causes import Cause  # noqa: E402
+from gradcheck.diagnosis.sentences import CODES  # noqa: E402
+from gradcheck.torch import probe  # noqa: E402
 
 
 class Last(nn.Module):
