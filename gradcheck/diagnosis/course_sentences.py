@@ -50,10 +50,17 @@ def _eps_lost(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
-def _hardly_learnt(cause: Cause, flow: GradientFlow) -> str:
+def _beside_guess(cause: Cause) -> tuple[str, str, str]:
+    """Return a loss that stays about what a guess costs, how much better it is in a word, and that cost."""
     value, limit = cause.value or math.nan, cause.limit or math.nan
-    loss, guess = told_apart(value, limit) if value < limit else (f"{value:.3g}", f"{limit:.3g}")
-    better = "hardly" if value < limit else "no"
+    if value < limit:
+        loss, guess = told_apart(value, limit)
+        return loss, "hardly", guess
+    return f"{value:.3g}", "no", f"{limit:.3g}"
+
+
+def _hardly_learnt(cause: Cause, flow: GradientFlow) -> str:
+    loss, better, guess = _beside_guess(cause)
     return (
         f"after {cause.details['steps']} steps the loss is {better} better than a guess: typically {loss}, where the "
         f"best answer that is the same for all examples costs {guess}; take more steps or a larger rate, and see "
@@ -62,9 +69,7 @@ def _hardly_learnt(cause: Cause, flow: GradientFlow) -> str:
 
 
 def _still_guesses(cause: Cause, flow: GradientFlow) -> str:
-    value, limit = cause.value or math.nan, cause.limit or math.nan
-    loss, guess = told_apart(value, limit) if value < limit else (f"{value:.3g}", f"{limit:.3g}")
-    better = "hardly" if value < limit else "no"
+    loss, better, guess = _beside_guess(cause)
     return (
         f"the loss of the last step's batch, {loss}, is {better} better than the best answer that is the same for all "
         f"examples, {guess}: the read-out's bias alone has learned"

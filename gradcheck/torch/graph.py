@@ -111,6 +111,12 @@ def signed(axis: int) -> int:
     return (axis + 2**63) % 2**64 - 2**63
 
 
+def shape_of(node: Node, place: int) -> torch.Size | None:
+    """Return the shape of what a node of the graph made."""
+    known = getattr(node, "_input_metadata", ())
+    return torch.Size(known[place].shape) if len(known) > place else None
+
+
 def nodes(
     roots: Iterable[Node | None], inputs: Callable[[Node], Sequence[Any]] = lambda node: node.next_functions
 ) -> Iterator[Node]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Node, signed
+from gradcheck.torch.graph import Node, shape_of, signed
 from gradcheck.torch.probing.losses import BETWEEN, axis_of
 
 #: Read-outs, and the axis in which their classes lie.
@@ -91,4 +91,4 @@ def has_foreign_rows(shape: tuple[int, ...], passed: Sequence[Node]) -> bool:
 
 def made_shape(node: Node | None) -> tuple[int, ...]:
     """Return the shape of what a node made."""
-    return () if node is None else tuple(node._input_metadata[0].shape)
+    return () if node is None else tuple(shape_of(node, 0) or ())

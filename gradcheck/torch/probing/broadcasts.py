@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Node
+from gradcheck.torch.graph import Node, shape_of
 
 #: What takes a part of an output, as o[:, 0].
 PARTS = ("Select", "Slice")
@@ -38,12 +38,6 @@ def find_broadcast(output: Tensor | None, targets: object, between: list[Node]) 
         shapes = ["x".join(map(str, shape)) for shape in found]
         details = dict(zip(("output", "targets", "wide"), shapes, strict=True)) | ({"product": True} if product else {})
         yield Cause("broadcast", None, found[2].numel(), details=details)
-
-
-def shape_of(node: Node, place: int) -> torch.Size | None:
-    """Return the shape of what a node of the graph made."""
-    known = getattr(node, "_input_metadata", ())
-    return torch.Size(known[place].shape) if len(known) > place else None
 
 
 def _of_parts(output: Tensor, targets: Tensor, between: list[Node]) -> tuple[torch.Size, torch.Size, torch.Size] | None:
