@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from gradcheck.logs.columns import Column, Layout
 from gradcheck.logs.findings.criteria import find_all
-from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.log import Log
+from gradcheck.logs.readers.json_records import JsonRecords
 from gradcheck.logs.series import Series
 from gradcheck.logs.table import Table
 

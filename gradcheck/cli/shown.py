@@ -145,7 +145,7 @@ def _cause(names: tuple[str, ...], word: str) -> str:
 def _named_elsewhere(word: str) -> str:
     """Return what a name is that some report shows; nothing of any other word."""
     from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS  # only a mistake pays for these
-    from gradcheck.diagnosis.sentences import CODES
+    from gradcheck.diagnosis.sentences.codes import CODES
     from gradcheck.diagnosis.status import STATUSES
     from gradcheck.logs.findings.finding import FINDING_KINDS
 

@@ -41,7 +41,7 @@ PASSED = frozenset({
 class Cause(NamedTuple):
     """One thing that decided."""
 
-    code: str  # a key of ``gradcheck.diagnosis.sentences.CODES``, which has its meaning and its sentence
+    code: str  # a key of ``gradcheck.diagnosis.sentences.codes.CODES``, which has its meaning and its sentence
     layers: tuple[int, int] | None = None  # (int, int): The first and the last layer concerned, from 1
     # the number that decided, and what it was compared with
     value: float | None = None

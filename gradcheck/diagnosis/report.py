@@ -7,7 +7,7 @@ from gradcheck.base.record import Frozen, Record, banded, item
 from gradcheck.diagnosis.model_record import ModelRecord
 from gradcheck.diagnosis.number_record import NumberFormatsRecord
 from gradcheck.diagnosis.rate_record import LearningRateRecord
-from gradcheck.diagnosis.sentences import CODES
+from gradcheck.diagnosis.sentences.codes import CODES
 from gradcheck.diagnosis.status import FLAGS, Flag, Status
 from gradcheck.diagnosis.trial_record import NetworkTrialRecord
 

@@ -12,7 +12,6 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.number_formats import number_causes
 from gradcheck.diagnosis.number_record import NumberFormatsRecord
 from gradcheck.diagnosis.rate_record import LearningRateRecord
-from gradcheck.diagnosis.rate_sentences import rate_sentence
 from gradcheck.diagnosis.report import (
     BandedLayerRecord,
     BandedOutputRecord,
@@ -26,7 +25,8 @@ from gradcheck.diagnosis.report import (
     SummaryRecord,
     VerdictRecord,
 )
-from gradcheck.diagnosis.sentences import sentence
+from gradcheck.diagnosis.sentences.codes import sentence
+from gradcheck.diagnosis.sentences.rate import rate_sentence
 from gradcheck.diagnosis.status import Flag
 from gradcheck.diagnosis.summary import Summary
 from gradcheck.diagnosis.verdict import Diagnosis, Verdict

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.data.datasets import Dataset
 from gradcheck.data.epochs import Batches
-from gradcheck.diagnosis.sentences import sentence
+from gradcheck.diagnosis.sentences.codes import sentence
 from gradcheck.engine.beside import may_copy, shared_out
 from gradcheck.engine.loss import constant_answer
 from gradcheck.engine.memory import keep_freed_memory

@@ -10,18 +10,18 @@ import numpy as np
 
 from gradcheck.errors import InputError
 from gradcheck.logs.columns import NOTHING, PART, VALUE, Column, chosen
-from gradcheck.logs.documents import Document
-from gradcheck.logs.event_files import EventFile
-from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, Reader, chunks, whole_lines, whole_parts
 from gradcheck.logs.log import Log
-from gradcheck.logs.not_text import no_text, program
-from gradcheck.logs.notebooks import may_be_notebook, printed
 from gradcheck.logs.numbers import LogRow
-from gradcheck.logs.packed import ARCHIVE, begun, log_within
+from gradcheck.logs.readers.documents import Document
+from gradcheck.logs.readers.event_files import EventFile
+from gradcheck.logs.readers.json_records import JsonRecords
+from gradcheck.logs.readers.not_text import no_text, program
+from gradcheck.logs.readers.notebooks import may_be_notebook, printed
+from gradcheck.logs.readers.packed import ARCHIVE, begun, log_within
+from gradcheck.logs.readers.wandb_files import MAGIC, history
 from gradcheck.logs.sniffing import TextReader, text_reader
 from gradcheck.logs.table import Table
-from gradcheck.logs.wandb_files import MAGIC, history
 
 #: The path that means the standard input.
 STDIN = "-"
@@ -114,7 +114,7 @@ def _read_lines(
 
 
 def _read_database(path: Path, asked: Asked) -> Log:
-    from gradcheck.logs.databases import database  # loads SQLite
+    from gradcheck.logs.readers.databases import database  # loads SQLite
 
     problems = Problems()
     reader, rows = database(path, problems, asked.columns)

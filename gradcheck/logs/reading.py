@@ -11,16 +11,16 @@ from typing import cast
 from gradcheck.base.files import near
 from gradcheck.errors import GradcheckError, InputError, OptionError
 from gradcheck.logs.columns import NOTHING
-from gradcheck.logs.event_files import EventFile
 from gradcheck.logs.files import EVENT_FILE, NOT_FOLLOWED, STDIN, Asked, checked, fill, read_all, read_file
 from gradcheck.logs.folders import EVENTS, USUAL, Source, sources
-from gradcheck.logs.in_memory import FORMAT, lines_of, name_of
-from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import BegunAnewError, Problems
 from gradcheck.logs.log import Log
-from gradcheck.logs.metric_files import MetricFile
+from gradcheck.logs.readers.event_files import EventFile
+from gradcheck.logs.readers.in_memory import FORMAT, lines_of, name_of
+from gradcheck.logs.readers.json_records import JsonRecords
+from gradcheck.logs.readers.metric_files import MetricFile
+from gradcheck.logs.readers.tag_files import TagFiles
 from gradcheck.logs.table import Table
-from gradcheck.logs.tag_files import TagFiles
 
 
 def read_log(

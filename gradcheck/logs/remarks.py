@@ -7,8 +7,8 @@ import numpy as np
 
 from gradcheck.errors import InputError
 from gradcheck.logs.columns import BAR, PART, Column
-from gradcheck.logs.console_unnamed import ASKED
-from gradcheck.logs.console_unnamed import NAME as UNNAMED
+from gradcheck.logs.console.unnamed import ASKED
+from gradcheck.logs.console.unnamed import NAME as UNNAMED
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.phrases import step_text
 from gradcheck.logs.series import Series

@@ -20,9 +20,9 @@ from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Fin
 from gradcheck.logs.findings.meaning import as_meant
 from gradcheck.logs.findings.phrases import step_text
 from gradcheck.logs.findings.sentences import sentence
-from gradcheck.logs.in_memory import name_of
 from gradcheck.logs.log import Log
 from gradcheck.logs.parting import Parting, parting
+from gradcheck.logs.readers.in_memory import name_of
 from gradcheck.logs.reading import read_log
 from gradcheck.logs.remarks import check_guess, warnings
 from gradcheck.logs.series import Series

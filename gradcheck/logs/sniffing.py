@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from gradcheck.logs.columns import NOTHING, meaning
-from gradcheck.logs.console import Console
-from gradcheck.logs.delimited import DELIMITERS, Delimited
-from gradcheck.logs.documents import HISTORY, Document
-from gradcheck.logs.json_records import JsonRecords
+from gradcheck.logs.console.console import Console
+from gradcheck.logs.console.wrapped_lines import WrappedConsole, is_wrapped
 from gradcheck.logs.lines import Problems
-from gradcheck.logs.long_tables import LongDelimited, LongDocument, is_long_header, is_long_json
-from gradcheck.logs.metric_files import METRIC_LINE, MetricFile
+from gradcheck.logs.readers.delimited import DELIMITERS, Delimited
+from gradcheck.logs.readers.documents import HISTORY, Document
+from gradcheck.logs.readers.json_records import JsonRecords
+from gradcheck.logs.readers.long_tables import LongDelimited, LongDocument, is_long_header, is_long_json
+from gradcheck.logs.readers.metric_files import METRIC_LINE, MetricFile
 from gradcheck.logs.records import MARK
-from gradcheck.logs.wrapped_lines import WrappedConsole, is_wrapped
 
 #: Bytes of a file's beginning that its format is known by.
 HEAD = 2**16

@@ -11,9 +11,9 @@ from gradcheck.logs.appending import warn
 from gradcheck.logs.findings.clips import thresholds
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import ERROR, NOTE
-from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems
 from gradcheck.logs.log import Log
+from gradcheck.logs.readers.json_records import JsonRecords
 from gradcheck.logs.report import LogFinding, findings_of, judged
 from gradcheck.logs.series import Series
 from gradcheck.logs.table import Table

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.remarks import TRAINS_ALL_THE_SAME
 from gradcheck.diagnosis.score import OUTPUT_DECADES, score
-from gradcheck.diagnosis.sentences import listed
+from gradcheck.diagnosis.sentences.codes import listed
 from gradcheck.diagnosis.status import Flag, Status
 from gradcheck.diagnosis.summary import Summary, dead_layers, gradient_shrinks, summarize, widest_group
 from gradcheck.diagnosis.verdict import Diagnosis, diagnose, regions_of

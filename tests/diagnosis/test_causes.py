@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.schema import json_schema
-from gradcheck.diagnosis.sentences import CODES
+from gradcheck.diagnosis.sentences.codes import CODES
 from gradcheck.engine.transformer import POINTS
 
 GRADIENTS = st.lists(st.floats(-400, 400) | st.just(-math.inf), min_size=1, max_size=6)

@@ -6,7 +6,7 @@ from gradcheck import GradcheckError, explain, simulate, topics
 from gradcheck.diagnosis import score as score
 from gradcheck.diagnosis.report import LayerRecord, OutputRecord, SummaryRecord
 from gradcheck.diagnosis.schema import json_schema
-from gradcheck.diagnosis.sentences import CODES
+from gradcheck.diagnosis.sentences.codes import CODES
 from gradcheck.diagnosis.status import FLAGS, STATUSES
 from gradcheck.diagnosis.text.layer_table import COLUMNS
 from gradcheck.explanations import NAMES, TOPICS

@@ -6,8 +6,9 @@ import tracemalloc
 import pytest
 
 from gradcheck.errors import InputError
-from gradcheck.logs import documents, json_records, lines, table
+from gradcheck.logs import lines, table
 from gradcheck.logs.lines import LONGEST
+from gradcheck.logs.readers import documents, json_records
 
 GOOD = b'{"step": 1, "loss": 2, "grad_norm": 3}\n'
 
@@ -81,7 +82,7 @@ def test_a_row_with_other_cells_than_the_header_is_left_out_and_told(delimiter, 
 
 
 def test_an_open_quote_does_not_swallow_memory(read, monkeypatch):
-    monkeypatch.setattr("gradcheck.logs.delimited.LONGEST", 1000)
+    monkeypatch.setattr("gradcheck.logs.readers.delimited.LONGEST", 1000)
     log = read(b'step,loss\n1,2\n2,"' + b"x\n" * 5000)
     assert log.table.rows_read == 1
 

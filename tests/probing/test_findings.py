@@ -6,7 +6,7 @@ from runpy import run_path
 import numpy as np
 import pytest
 
-from gradcheck.diagnosis.sentences import CODES
+from gradcheck.diagnosis.sentences.codes import CODES
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass, Use, Weight, activity
 from gradcheck.probing.subject import probe_subject
 from gradcheck.spec.thresholds import Thresholds

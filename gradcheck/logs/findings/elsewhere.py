@@ -3,7 +3,7 @@
 The progress bar may show the loss of a few steps and the line below it the mean of all.
 """
 
-from gradcheck.logs.console_kinds import LOSS, TRAINING
+from gradcheck.logs.console.kinds import LOSS, TRAINING
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.series import Series
 

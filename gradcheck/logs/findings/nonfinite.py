@@ -16,8 +16,8 @@ import re
 import numpy as np
 
 from gradcheck.logs.columns import PART, Column
-from gradcheck.logs.console_context import SKIPPED
-from gradcheck.logs.console_lines import is_of_unfit, step_within
+from gradcheck.logs.console.context import SKIPPED
+from gradcheck.logs.console.lines import is_of_unfit, step_within
 from gradcheck.logs.findings.elsewhere import find_elsewhere
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude

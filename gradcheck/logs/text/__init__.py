@@ -13,7 +13,7 @@ from gradcheck.logs.curves import Curve
 from gradcheck.logs.findings.clips import usual_text, usual_threshold
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.phrases import counted, factor_text, step_text
-from gradcheck.logs.in_memory import FORMAT
+from gradcheck.logs.readers.in_memory import FORMAT
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.render.bars import Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR

@@ -35,12 +35,12 @@ from gradcheck.torch.learning_rate.update import Update
 from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.checks import check_counts, check_model, set_mode
 from gradcheck.torch.probing.eager import as_written, run_eagerly
-from gradcheck.torch.probing.loss_value import modules_of
-from gradcheck.torch.probing.losses import LossFunction
-from gradcheck.torch.probing.optimizers import find_not_held, make_optimizer
-from gradcheck.torch.probing.sources import source_of
+from gradcheck.torch.probing.loss.losses import LossFunction
+from gradcheck.torch.probing.loss.value import modules_of
 from gradcheck.torch.probing.state import random_states_kept, untouched
-from gradcheck.torch.probing.training import make_clip
+from gradcheck.torch.probing.training.first_steps import make_clip
+from gradcheck.torch.probing.training.optimizers import find_not_held, make_optimizer
+from gradcheck.torch.probing.training.sources import source_of
 
 #: A loss that differs by more than this share between two passes with the same weights is noisy.
 NOISE = 1e-3

@@ -14,9 +14,9 @@ from gradcheck.learning_rate.remarks import OF_A_RATE
 from gradcheck.learning_rate.report import RateReport, make_rate_report
 from gradcheck.spec.clip_rules import Rule
 from gradcheck.torch.learning_rate.model_search import Found, ModelSearch
-from gradcheck.torch.probing.losses import LossFunction
-from gradcheck.torch.probing.optimizers import Optimizer
+from gradcheck.torch.probing.loss.losses import LossFunction
 from gradcheck.torch.probing.probe import probe
+from gradcheck.torch.probing.training.optimizers import Optimizer
 
 
 @public

@@ -13,7 +13,7 @@ from gradcheck.errors import GradcheckError, OptionError, at_least, shown
 from gradcheck.torch.probing.checks import check_model
 from gradcheck.torch.probing.eager import as_written
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.optimizers import make_optimizer
+from gradcheck.torch.probing.training.optimizers import make_optimizer
 
 #: Size ↦ a model, or a model and its optimizer.
 Build = Callable[[int], Any]

@@ -13,8 +13,8 @@ from gradcheck.torch.parametrization.watching import Seen, Watch
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch, set_mode
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.loss_value import as_number, modules_of
-from gradcheck.torch.probing.losses import LossFunction, cannot_compute, loss_and_targets
+from gradcheck.torch.probing.loss.losses import LossFunction, cannot_compute, loss_and_targets
+from gradcheck.torch.probing.loss.value import as_number, modules_of
 from gradcheck.torch.probing.state import seed_all, untouched
 
 

@@ -26,9 +26,9 @@ from gradcheck.torch.parametrization.laying_out import Network, lay_out
 from gradcheck.torch.parametrization.training import Training
 from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.eager import run_eagerly
-from gradcheck.torch.probing.losses import LossFunction
-from gradcheck.torch.probing.sources import source_of
+from gradcheck.torch.probing.loss.losses import LossFunction
 from gradcheck.torch.probing.state import random_states_kept, seed_all
+from gradcheck.torch.probing.training.sources import source_of
 
 
 @public

@@ -18,8 +18,8 @@ from gradcheck.errors import printable
 from gradcheck.torch.graph import Graph, Node, in_backward, reached_without_softmax
 from gradcheck.torch.layers import candidates, main_tensor
 from gradcheck.torch.parametrization.sizes import Size
-from gradcheck.torch.probing.attention import find_scores
 from gradcheck.torch.probing.hooks import version_of
+from gradcheck.torch.probing.sequences.attention import find_scores
 from gradcheck.torch.probing.state import random_states_kept, seed_all
 
 #: Smaller scores are what rounding leaves of a softmax's logarithm.

@@ -20,11 +20,11 @@ from gradcheck.torch.learning_rate.model_search import ModelSearch
 from gradcheck.torch.probing.batches import Batch, draw_input, suggest_input
 from gradcheck.torch.probing.checks import checked_module
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.losses import LossFunction
-from gradcheck.torch.probing.optimizers import Optimizer
+from gradcheck.torch.probing.loss.losses import LossFunction
 from gradcheck.torch.probing.probe import probe
-from gradcheck.torch.probing.sources import source_of
 from gradcheck.torch.probing.state import seed_all
+from gradcheck.torch.probing.training.optimizers import Optimizer
+from gradcheck.torch.probing.training.sources import source_of
 
 
 def probe_target(

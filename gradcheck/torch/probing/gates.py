@@ -11,11 +11,11 @@ from gradcheck.probing.limits import SMALL_FACTOR
 from gradcheck.probing.verdict import silent_layers
 from gradcheck.torch.layers import is_zero, own_parameters
 from gradcheck.torch.modules import all_modules, named_parameters
-from gradcheck.torch.probing.adam import Adam
-from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.origins import OF_ROWS
 from gradcheck.torch.probing.state import untouched
+from gradcheck.torch.probing.training.adam import Adam
+from gradcheck.torch.probing.training.lesson import Lesson
 
 #: Steps that a gate has to open, and Adam's learning rate.
 STEPS, RATE = 12, 1e-3

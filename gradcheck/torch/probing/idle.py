@@ -20,12 +20,12 @@ from gradcheck.probing.verdict import has_faded, silent_layers
 from gradcheck.torch.graph import Graph
 from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.modules import all_modules
-from gradcheck.torch.probing.adam import Adam
-from gradcheck.torch.probing.lesson import Lesson
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.rounding import find_rounding, find_tiny
+from gradcheck.torch.probing.precision.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.second_look import UNWATCHED, Again
 from gradcheck.torch.probing.state import held, untouched
+from gradcheck.torch.probing.training.adam import Adam
+from gradcheck.torch.probing.training.lesson import Lesson
 
 #: Steps of training within which a layer without gradient may get one, and Adam's learning rate.
 STEPS, RATE = 40, 1e-3

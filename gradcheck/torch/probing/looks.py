@@ -7,13 +7,13 @@ import numpy as np
 from torch import Tensor
 
 from gradcheck.torch.graph import Graph
-from gradcheck.torch.probing.attention import find_attention, find_single
 from gradcheck.torch.probing.hooks import RECURRENT, Recording
 from gradcheck.torch.probing.measuring import measure_outputs, note_responses, place_calls
 from gradcheck.torch.probing.norms import NormsOfOne, find_norms_of_one
 from gradcheck.torch.probing.parts import Attention
 from gradcheck.torch.probing.route import Route
-from gradcheck.torch.probing.tokens import Alike, find_alike_tokens
+from gradcheck.torch.probing.sequences.attention import find_attention, find_single
+from gradcheck.torch.probing.sequences.tokens import Alike, find_alike_tokens
 
 
 class Looks(NamedTuple):

@@ -12,7 +12,7 @@ from gradcheck.probing.evidence import Parts
 from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.recurrences import Recurrence
+from gradcheck.torch.probing.sequences.recurrences import Recurrence
 
 
 class Attention(NamedTuple):

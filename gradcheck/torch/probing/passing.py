@@ -22,16 +22,19 @@ from gradcheck.probing.evidence import Evidence
 from gradcheck.torch.graph import Graph, has_sums, nodes
 from gradcheck.torch.layers import Layer, is_finite
 from gradcheck.torch.modules import all_parameters, walked
-from gradcheck.torch.probing.attention import judge_attention, note_single
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_cut
 from gradcheck.torch.probing.error_text import errors_in_one_line
-from gradcheck.torch.probing.faults import find_faults
-from gradcheck.torch.probing.first_loss import look_at
 from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
-from gradcheck.torch.probing.loss_value import loss_of
-from gradcheck.torch.probing.losses import ForwardResult, LossFunction, loss_and_targets
+from gradcheck.torch.probing.loss.faults import find_faults
+from gradcheck.torch.probing.loss.first_loss import look_at
+from gradcheck.torch.probing.loss.losses import ForwardResult, LossFunction, loss_and_targets
+from gradcheck.torch.probing.loss.mixing import suspect_mixing
+from gradcheck.torch.probing.loss.partial import derivatives_watched, uses_unheard
+from gradcheck.torch.probing.loss.sampling import draws_watched
+from gradcheck.torch.probing.loss.saturation import Saturated, find_saturated
+from gradcheck.torch.probing.loss.value import loss_of
 from gradcheck.torch.probing.lost import find_trained, ungraded, without_gradient, without_idle, without_led_to
 from gradcheck.torch.probing.measuring import (
     Gradients,
@@ -44,20 +47,14 @@ from gradcheck.torch.probing.measuring import (
     unheard,
     weight_gradient_norm,
 )
-from gradcheck.torch.probing.memory import judge_memory, note_long
-from gradcheck.torch.probing.mixing import suspect_mixing
 from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_much_dropped, find_origins
-from gradcheck.torch.probing.partial import derivatives_watched, uses_unheard
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
-from gradcheck.torch.probing.precision import Precision, autocast
-from gradcheck.torch.probing.recurrences import find_long, find_recurrences, kept_for_recurrences, rank_of_sums
+from gradcheck.torch.probing.precision.half import Precision, autocast
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
-from gradcheck.torch.probing.sampling import draws_watched
-from gradcheck.torch.probing.saturation import Saturated, find_saturated
-from gradcheck.torch.probing.sequence_faults import judge_states
+from gradcheck.torch.probing.sequences.judgement import judge_sequences
+from gradcheck.torch.probing.sequences.recurrences import kept_for_recurrences, rank_of_sums
 from gradcheck.torch.probing.state import seed_all
-from gradcheck.torch.probing.tokens import judge_tokens
 from gradcheck.torch.probing.untrained import find_untrained
 from gradcheck.torch.probing.values import Values, rms_of_inputs, values_of
 
@@ -277,10 +274,8 @@ def _flow(
 def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], looks: Looks) -> ModelParts:
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
-    memory = judge_memory(() if record.brief else find_recurrences(record, gradients), places)
-    memory = memory.beside(judge_states(record, places)).beside(note_long(find_long(record), places))
-    attention = judge_attention(looks.attention).beside(note_single(looks.single))
-    looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), attention
+    tokens, attention, memory = judge_sequences(record, gradients, looks, places)
+    looked = tokens, find_hidden(record, gradients), attention
     return reduce(ModelParts.beside, looked, find_starved(record.starved).beside(memory))
 
 

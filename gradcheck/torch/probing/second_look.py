@@ -15,9 +15,14 @@ from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
-from gradcheck.torch.probing.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.hooks import Recording, recording
-from gradcheck.torch.probing.losses import LossFunction, loss_and_targets
+from gradcheck.torch.probing.loss.cutting import CutWatch, variables_of
+from gradcheck.torch.probing.loss.losses import LossFunction, loss_and_targets
+from gradcheck.torch.probing.loss.mixing import confirmed, influence_of
+from gradcheck.torch.probing.loss.partial import find_partial
+from gradcheck.torch.probing.loss.sampling import draws_watched, find_sampled
+from gradcheck.torch.probing.loss.saturation import Middle, cause_of
+from gradcheck.torch.probing.loss.terms import without_least
 from gradcheck.torch.probing.lost import (
     Lost,
     as_plain,
@@ -30,17 +35,12 @@ from gradcheck.torch.probing.lost import (
     without_led_to,
     without_opponents,
 )
-from gradcheck.torch.probing.mixing import confirmed, influence_of
 from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.origins import find_functional_dropout
-from gradcheck.torch.probing.partial import find_partial
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision import Precision, autocast
-from gradcheck.torch.probing.rounding import find_rounding, find_tiny
-from gradcheck.torch.probing.sampling import draws_watched, find_sampled
-from gradcheck.torch.probing.saturation import Middle, cause_of
+from gradcheck.torch.probing.precision.half import Precision, autocast
+from gradcheck.torch.probing.precision.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.state import held, seed_all
-from gradcheck.torch.probing.terms import without_least
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
 from gradcheck.torch.probing.untrained import NO_LAYER, name_cut
 

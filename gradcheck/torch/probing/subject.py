@@ -17,16 +17,16 @@ from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.gates import gated_layers, has_small_gates, may_be_shut, opened, zero_weights
-from gradcheck.torch.probing.glance import glance
 from gradcheck.torch.probing.idle import find_alike, find_idle, find_waking
 from gradcheck.torch.probing.judgement import Judgement
-from gradcheck.torch.probing.lesson import Lesson
-from gradcheck.torch.probing.losses import LossFunction
+from gradcheck.torch.probing.loss.losses import LossFunction
 from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
-from gradcheck.torch.probing.precision import Precision
+from gradcheck.torch.probing.precision.half import Precision
 from gradcheck.torch.probing.second_look import Again, look_again
 from gradcheck.torch.probing.state import seed_all
+from gradcheck.torch.probing.training.glance import glance
+from gradcheck.torch.probing.training.lesson import Lesson
 
 #: Operations of a forward pass up to which changes are tried unasked: a tenth of a second on one core.
 A_MOMENT = 1e9

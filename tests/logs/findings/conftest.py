@@ -9,9 +9,9 @@ import pytest
 from gradcheck.engine.loss import loss_of
 from gradcheck.families import drawn_network, trainable
 from gradcheck.logs.findings.criteria import find_all
-from gradcheck.logs.json_records import JsonRecords
 from gradcheck.logs.lines import Problems, chunks, whole_lines
 from gradcheck.logs.log import Log
+from gradcheck.logs.readers.json_records import JsonRecords
 from gradcheck.logs.series import Series, Track
 from gradcheck.logs.table import Table
 from gradcheck.spec import NetworkSpec

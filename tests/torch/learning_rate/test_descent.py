@@ -15,7 +15,7 @@ from gradcheck.simulation.experiment import Experiment  # noqa: E402
 from gradcheck.torch.learning_rate.descent import ModelDescent  # noqa: E402
 from gradcheck.torch.learning_rate.update import Update  # noqa: E402
 from gradcheck.torch.probing.batches import Batches  # noqa: E402
-from gradcheck.torch.probing.losses import choose_loss  # noqa: E402
+from gradcheck.torch.probing.loss.losses import choose_loss  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 

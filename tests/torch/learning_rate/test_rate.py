@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
-from gradcheck.diagnosis.rate_sentences import rate_sentence  # noqa: E402
+from gradcheck.diagnosis.sentences.rate import rate_sentence  # noqa: E402
 from gradcheck.errors import GradcheckError  # noqa: E402
 from gradcheck.learning_rate.rules import usual_updates  # noqa: E402
 from gradcheck.torch import probe, rate  # noqa: E402

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
-from gradcheck.torch.probing.saturation import Middle  # noqa: E402
+from gradcheck.torch.probing.loss.saturation import Middle  # noqa: E402
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")

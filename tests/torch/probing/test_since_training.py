@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from gradcheck.diagnosis.causes import Cause  # noqa: E402
-from gradcheck.diagnosis.sentences import CODES  # noqa: E402
+from gradcheck.diagnosis.sentences.codes import CODES  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
 
 

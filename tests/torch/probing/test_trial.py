@@ -15,7 +15,7 @@ from gradcheck.probing.first_loss import FirstLoss  # noqa: E402
 from gradcheck.probing.trial import explodes_with_sgd, hold_trial  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
 from gradcheck.torch.probing.batches import as_batch  # noqa: E402
-from gradcheck.torch.probing.lesson import Lesson  # noqa: E402
+from gradcheck.torch.probing.training.lesson import Lesson  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 

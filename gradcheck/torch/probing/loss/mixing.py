@@ -1,0 +1,132 @@
+"""Examples that a model mixes up: a pass shows what makes it likely, and it is said where further ones confirm it."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.torch.graph import Graph, Node
+from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.modules import all_modules, in_eval_mode
+from gradcheck.torch.probing.batches import Batch
+from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.loss.axes import has_foreign_rows, made_shape
+from gradcheck.torch.probing.sequences.faults import find_swapped_axes
+
+#: An output has changed where it did by more than this share of the largest one: far above rounding.
+CHANGED = 1e-4
+
+#: Of fewer examples a shape says little.
+FEWEST = 3
+
+#: What gives numbers another shape, in their order; the second copies them first.
+VIEWS = ("ViewBackward0", "UnsafeViewBackward0")
+
+#: What moves axes, and a copy.
+TURNS = ("PermuteBackward", "TransposeBackward", "CloneBackward")
+
+
+class Influence(NamedTuple):
+    """What changes where one example's input does."""
+
+    own: bool  # the example's own output, each time
+    others: int  # how many outputs of other examples, at least
+    alike: bool  # all examples have the same output
+
+
+def suspect_mixing(
+    record: Recording, graph: Graph, output: object, targets: object, examples: int
+) -> tuple[Cause, ...]:
+    """Return what makes it likely that outputs come of other examples, where there is one for each."""
+    tensor = main_tensor(output)
+    if tensor is None or not tensor.dim() or len(tensor) != examples or examples < FEWEST or not tensor.requires_grad:
+        return ()
+    found = [*find_swapped_axes(record, output, targets, examples), *_cut_elsewhere(graph, examples)]
+    if bool((tensor.detach()[1:] == tensor.detach()[:1]).all()):
+        found.append(Cause("examples-mixed", None, examples, details={"given": "", "made": ""}))
+    return tuple(found)
+
+
+def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
+    """Yield a view that puts the examples' axis where another one was without moving any number."""
+    for node, name in graph.names.items():
+        if name not in VIEWS:
+            continue
+        given, made = tuple(node._saved_self_sym_sizes), tuple(node._input_metadata[0].shape)
+        if len(given) < 3 or len(made) < 2:
+            continue
+        if (name == VIEWS[0] and _moves_axis(given, made, examples)) or _follows_a_turn(graph, node, examples):
+            sizes = {"given": "x".join(map(str, given)), "made": "x".join(map(str, made))}
+            yield Cause("examples-mixed", None, examples, details=sizes)
+            return
+
+
+def _moves_axis(given: tuple[int, ...], made: tuple[int, ...], examples: int) -> bool:
+    """Whether (steps, examples, …) is taken for (examples, …), or (examples, steps, …) for (steps, examples, …)."""
+    to_front = given[0] % examples and given[1] == examples == made[0]
+    to_back = given[0] == examples != given[1] and made[:2] == (given[1], given[0])
+    return bool(to_front or to_back)
+
+
+def _follows_a_turn(graph: Graph, node: Node, examples: int) -> bool:
+    """Whether the examples' axis was moved from the front before a view that has a row for each of them."""
+    passed = [node]
+    while (before := graph.inputs[passed[0]][0]) is not None and graph.names[before].startswith(TURNS):
+        passed.insert(0, before)
+    made, given = made_shape(node), made_shape(before)
+    return len(passed) > 1 and made[0] == examples == (given or (0,))[0] and has_foreign_rows(given, passed)
+
+
+def confirmed(suspected: tuple[Cause, ...], influence: Influence) -> Iterator[Cause]:
+    """Yield what holds of that, now that it is known what changes with an example."""
+    if not influence.others:
+        return
+    for cause in suspected:
+        by_view = bool(cause.details.get("given"))
+        if cause.code == "examples-mixed" and not by_view and not influence.alike:
+            continue
+        whole = influence.alike or not influence.own  # nothing of what an example is reaches its own output
+        yield Cause(*cause[:4], {**cause.details, "whole": whole, "others": influence.others})
+
+
+def influence_of(model: nn.Module, batch: Batch) -> Influence:
+    """Pass a batch without dropout and batch statistics, twice as it is, and twice with another example changed."""
+    examples, found = batch.examples, list[tuple[bool, int]]()
+    with torch.no_grad(), in_eval_mode(all_modules(model)):  # without what is drawn, and batch statistics
+        before = _outputs(model, batch)
+        if ((_outputs(model, batch) - before).abs() > CHANGED * before.abs().max()).any():  # by chance, not by example
+            return Influence(own=True, others=0, alike=False)
+        for place in (examples // 2, examples // 3):
+            now = _outputs(model, _changed(batch, place))
+            moved = (now - before).abs().amax(1) > CHANGED * before.abs().max()
+            found.append((bool(moved[place]), int(moved.sum()) - int(moved[place])))
+    alike = bool(((before - before[:1]).abs() <= CHANGED * before.abs().max()).all())
+    return Influence(any(own for own, _ in found), min(others for _, others in found), alike)
+
+
+def _outputs(model: nn.Module, batch: Batch) -> Tensor:
+    """Return the main output of a copy of the batch, one row an example."""
+    copied, _ = batch.copied(with_gradient=False)
+    tensor = main_tensor(model(*copied.arguments, **copied.keywords))
+    if tensor is None:
+        raise ValueError("no output of floats")
+    return tensor.detach().reshape(batch.examples, -1).double()
+
+
+def _changed(batch: Batch, place: int) -> Batch:
+    """Return the batch with one example replaced by another in its first input, of floats by a sum of both."""
+    other = (place + 1) % batch.examples
+
+    def replaced(value: Any) -> Any:  # noqa: ANN401
+        value = value.clone()
+        value[place] = value[other] - value[place] if value.is_floating_point() else value[other]
+        return value
+
+    for at, one in enumerate(batch.arguments):
+        if isinstance(one, Tensor) and one.dim():
+            arguments = (*batch.arguments[:at], replaced(one), *batch.arguments[at + 1 :])
+            return batch._replace(arguments=arguments)
+    name = next(name for name, one in batch.keywords.items() if isinstance(one, Tensor) and one.dim())
+    return batch._replace(keywords={**batch.keywords, name: replaced(batch.keywords[name])})

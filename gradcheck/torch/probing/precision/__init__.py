@@ -1,0 +1,1 @@
+"""What number formats lose, and what is rounding and nothing else."""

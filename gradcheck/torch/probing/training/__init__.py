@@ -1,0 +1,1 @@
+"""Steps of training: taken, looked at, undone, and tried in other ways."""
