@@ -83,6 +83,12 @@ class Evidence(ABC):
         alike = self.flow.layers[at].effective_rank < USUAL.min_rank
         return self.columns is not None and alike and not self.flow.normalized[at]
 
+    @property
+    def drowning_column(self) -> Cause | None:
+        """What makes the examples look alike where that is a column which drowns the others."""
+        named = self.columns is not None and (self.columns.value or 0) > (self.columns.limit or 0)
+        return self.columns if named and self.is_alike_by_columns else None
+
     def sized(self, first: FirstLoss) -> FirstLoss:
         """Return a first loss with the sizes that it is held against."""
         inputs_rms = math.nan if self.flow.normalized[0] else self.first_rms
