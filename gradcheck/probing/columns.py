@@ -7,6 +7,7 @@ import numpy as np
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.diversity import effective_rank
 from gradcheck.engine.types import Array
+from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import USUAL
 
 #: Of fewer rows nobody knows how much a column varies; more than these add nothing.
@@ -18,6 +19,16 @@ WIDEST = 4096
 #: A column drowns the others where it varies so many times as much as a typical one of them. Of two columns the rank is
 #: low as soon as one varies half again as much as the other: a network bears that.
 DROWNS = 10.0
+
+
+def alike_by_columns(tables: Iterable[Array], flow: ModelFlow) -> Cause | None:
+    """Return that the examples look alike from the table's layer on as one column of it is larger than the others.
+
+    That is the first one, but for embeddings: these are given no table.
+    """
+    at = next((at for at, one in enumerate(flow.kinds) if one.name != "embedding"), 0)
+    alike = flow.layers[at].effective_rank < USUAL.min_rank and not flow.normalized[at]
+    return columns_apart(tables) if alike else None
 
 
 def columns_apart(tables: Iterable[Array]) -> Cause | None:
