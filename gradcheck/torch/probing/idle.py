@@ -21,7 +21,7 @@ from gradcheck.torch.graph import Graph
 from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision.rounding import find_rounding, find_tiny
+from gradcheck.torch.probing.rounding import find_rounding, find_tiny
 from gradcheck.torch.probing.second_look import UNWATCHED, Again
 from gradcheck.torch.probing.state import held, untouched
 from gradcheck.torch.probing.training.adam import Adam
