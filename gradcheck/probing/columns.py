@@ -7,6 +7,7 @@ import numpy as np
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.engine.diversity import effective_rank
 from gradcheck.engine.types import Array
+from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.spec.thresholds import USUAL
 
 #: Of fewer rows nobody knows how much a column varies; more than these add nothing.
@@ -14,6 +15,16 @@ FEWEST, MOST = 8, 1024
 
 #: Of more columns than these no single one is called by its number.
 WIDEST = 4096
+
+
+def alike_by_columns(tables: Iterable[Array], flow: ModelFlow) -> Cause | None:
+    """Return that the examples look alike from the table's layer on since one column of it drowns the others.
+
+    That is the first one, but for embeddings: these are given no table.
+    """
+    at = next((at for at, one in enumerate(flow.kinds) if one.name != "embedding"), 0)
+    alike = flow.layers[at].effective_rank < USUAL.min_rank and not flow.normalized[at]
+    return columns_apart(tables) if alike else None
 
 
 def columns_apart(tables: Iterable[Array]) -> Cause | None:

@@ -17,7 +17,7 @@ from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import OutputFlow
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
-from gradcheck.probing.columns import columns_apart
+from gradcheck.probing.columns import alike_by_columns
 from gradcheck.probing.evidence import Evidence
 from gradcheck.torch.graph import Graph, has_sums, nodes
 from gradcheck.torch.layers import Layer, is_finite
@@ -202,7 +202,7 @@ def _measure(
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
         saturated=saturated, apart=apart, calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
         partly=partly, unheard=unheard(record), suspected=tuple(find_much_dropped(model)),
-        columns=None if record.brief else columns_apart(map(as_array, leaves)),
+        columns=None if record.brief else alike_by_columns(map(as_array, leaves), flow),
         outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
 

@@ -68,7 +68,7 @@ def _reshaped(output: Tensor | None, targets: object) -> tuple[str, ...]:
 
     Mean square gives the targets the outputs' shape; a loss of the user's own broadcasts (64, 1) and (64,).
     """
-    if output is None or not isinstance(targets, Tensor):
+    if output is None or not isinstance(targets, Tensor) or output.shape == targets.shape:
         return ()
     try:
         wide = torch.broadcast_shapes(output.shape, targets.shape)
