@@ -29,7 +29,7 @@ from gradcheck.logs.findings.learning import (
     losses_of,
 )
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import (
+from gradcheck.logs.robust import (
     FEWEST,
     Flags,
     Numbers,

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import checkpoints_opened
+from gradcheck.torch.probing.half_precision import Precision, autocast
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.loss.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.precision.half import Precision, autocast
-from gradcheck.torch.probing.precision.rounding import find_rounding
+from gradcheck.torch.probing.rounding import find_rounding
 from gradcheck.torch.probing.state import held, seed_all
 from gradcheck.torch.probing.tracing import NonfiniteWatch
 

@@ -22,7 +22,7 @@ from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.again import Again
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision.rounding import find_tiny
+from gradcheck.torch.probing.rounding import find_tiny
 from gradcheck.torch.probing.second_look import UNWATCHED
 from gradcheck.torch.probing.state import untouched
 from gradcheck.torch.probing.training.adam import Adam

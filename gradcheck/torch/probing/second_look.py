@@ -14,8 +14,9 @@ from gradcheck.probing.terms import with_cut
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import is_finite
 from gradcheck.torch.probing.again import Again
+from gradcheck.torch.probing.cutting import CutWatch, variables_of
+from gradcheck.torch.probing.half_precision import autocast
 from gradcheck.torch.probing.hooks import Recording, recording
-from gradcheck.torch.probing.loss.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.loss.mixing import confirmed, influence_of
 from gradcheck.torch.probing.loss.partial import find_partial
 from gradcheck.torch.probing.loss.sampling import draws_watched, find_sampled
@@ -36,8 +37,7 @@ from gradcheck.torch.probing.lost import (
 from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.origins import find_functional_dropout
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision.half import autocast
-from gradcheck.torch.probing.precision.rounding import find_tiny
+from gradcheck.torch.probing.rounding import find_tiny
 from gradcheck.torch.probing.state import held, seed_all
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
 from gradcheck.torch.probing.untrained import NO_LAYER, name_cut

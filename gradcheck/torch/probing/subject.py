@@ -18,12 +18,12 @@ from gradcheck.torch.probing.again import Again
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.gates import gated_layers, has_small_gates, may_be_shut, opened, zero_weights
+from gradcheck.torch.probing.half_precision import Precision
 from gradcheck.torch.probing.idle import find_alike, find_idle, find_waking
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.loss.losses import LossFunction
 from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
-from gradcheck.torch.probing.precision.half import Precision
 from gradcheck.torch.probing.second_look import look_again
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.training.glance import glance
