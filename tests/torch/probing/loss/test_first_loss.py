@@ -125,6 +125,31 @@ def test_blocks_whose_sum_grows_are_named_before_the_read_out_and_a_loss_is_said
     assert {"branches-grow", "readout-large", "starts-far"}.isdisjoint(remedy)
 
 
+class Normed(nn.Module):
+    """A residual block with a norm in front, which makes much of a signal that is next to nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.fc1, self.fc2 = nn.LayerNorm(32), nn.Linear(32, 32), nn.Linear(32, 32, bias=False)
+        nn.init.zeros_(self.fc1.bias)
+
+    def forward(self, x):
+        return x + self.fc2(torch.tanh(self.fc1(self.norm(x))))
+
+
+def test_branches_that_grow_are_not_named_where_the_model_learns_and_its_loss_starts_as_usual():
+    torch.manual_seed(0)
+    first = nn.Linear(8, 32, bias=False)
+    with torch.no_grad():
+        first.weight.mul_(1e-6)
+    model = nn.Sequential(first, *(Normed() for _ in range(6)), nn.Linear(32, 4, bias=False))
+    batch = torch.randn(32, 8), torch.arange(32) % 4
+    suspected = probe(model, batch, trial=False)
+    assert (suspected.verdict.status, "branches-grow" in codes(suspected)) == ("exploding", True)
+    acquitted = probe(model, batch)
+    assert (acquitted.verdict.status, "branches-grow" in codes(acquitted)) == ("healthy", False)
+
+
 class OverNeighbours(nn.Module):
     """A graph convolution of many layers without skips, which sums over neighbours or takes their mean."""
 
