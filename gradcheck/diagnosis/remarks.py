@@ -24,7 +24,7 @@ DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
     "targets-huge", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed",
     "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow", "loss-risen", "gradient-outsized",
-    "features-apart", NEEDS_ADAM,
+    "features-apart", "solved", "gradient-turned", NEEDS_ADAM,
 )  # fmt: skip
 
 #: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing
@@ -36,7 +36,8 @@ OF_ANOTHER_KIND = frozenset({
     "detached", "all-zero", "gates-shut", "checkpoint-inputs", "rounding", "hidden-layers", "labels-ignored",
     "loss-nonfinite", "operation-nonfinite", "gradient-nonfinite", "weights-nonfinite", "inputs-explode", "output-flat",
     "forgets", "gates-saturated", "explodes-in-time", "tokens-alike", "softmax-of-one", "constant-loss",
-    "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "flat-operation", "dropout-all",
+    "loss-cut", "output-cut", "nothing-trained", "outside-loss", "no-derivative", "term-detached", "flat-operation",
+    "dropout-all",
     "makes-zeros", "inputs-alike", "norm-of-one", "state-detached", "state-not-passed", "starts-far", "inputs-small",
 })  # fmt: skip
 

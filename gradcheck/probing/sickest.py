@@ -17,7 +17,7 @@ PLACES = {
 IN_LOSS = {"loss-nonfinite", "labels-ignored"}
 
 #: Causes that name the layers without a gradient.
-WITHOUT_GRADIENT = ("detached", "rounding", "checkpoint-inputs", "no-derivative")
+WITHOUT_GRADIENT = ("detached", "rounding", "checkpoint-inputs", "no-derivative", "term-detached")
 
 
 def sickest_layer(flow: ModelFlow, diagnosis: Diagnosis) -> str:

@@ -104,7 +104,7 @@ def hold_trial(
 ) -> Trial | None:
     """Train a model on its own batch, as long as it doesn't learn; put it back as it was.
 
-    None where the loss starts so high, or not finite, that learning it by heart would prove nothing.
+    None where the loss starts so high, not finite, or where it is least, that learning it by heart would prove nothing.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def hold_trial(
         best, size = constant, math.nan if from_zero else size
     above = start - constant if math.isfinite(size) else start  # nan where no constant answer is known
     far = not from_afar and above > FAR * (size if math.isfinite(size) else abs(constant))
-    if far or not math.isfinite(start):
+    if far or not math.isfinite(start) or (from_zero and not start):
         return None
     goal, halfway = (_goal(start, best, share, size) for share in (falls_by, under_way * falls_by))
     goal = min(goal, start - ROUNDING * abs(start))

@@ -52,6 +52,7 @@ REPLACED = {
     "nothing-trained": ("unused", "frozen", "frozen-body"),
     "outside-loss": ("unused",),
     "no-derivative": ("detached", "unused"),
+    "term-detached": ("detached", "unused"),
     "flat-operation": ("layers-zero", "gradient-zero", "vanishing"),
     "dropout-all": ("layers-zero", "gradient-zero", "forward-zero", "vanishing", "dead", "rank"),
     "makes-zeros": ("layers-zero", "gradient-zero", "vanishing"),

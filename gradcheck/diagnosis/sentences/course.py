@@ -118,6 +118,13 @@ OF_COURSES = {
         "the loss ends clearly above its start; value: the first batch's after all steps; limit: before the first one",
         _risen,
     ),
+    "gradient-turned": Code(
+        "the loss rises, and a layer's gradient points against the loss's slope; value: the first batch's loss after "
+        "all steps; limit: before the first one",
+        "the loss rises from {limit:.3g} to {value:.3g}, and the gradient of {name} points the other way than the "
+        "loss's own slope, as a reversal of gradients has it: if that is meant, judge each term by itself; else a "
+        "backward() is wrong",
+    ),
     "trained-before": Code(
         "a loss that stays where it is starts clearly below what guessing costs; value: the first; limit: the other",
         "the loss stays where it is in {steps} steps, and it starts at {value:.3g}, where the best answer that is the "

@@ -184,6 +184,16 @@ OF_FAULTS = {
         "{names} never get{s} a gradient: all that comes of {them} goes through {function}, which has no derivative; "
         "take a softmax in its place, or pass the gradient straight through: soft + (hard - soft).detach()",
     ),
+    "term-detached": Code(
+        "a term of the loss has no graph, and nothing else trains the layers that it was made of; value: how many",
+        "a term of the loss has no graph, as {function} cuts it off, and nothing else trains {names}: take {function} "
+        "out; if that term is there to be logged, leave it out of the loss, and freeze what isn't to be trained",
+    ),
+    "solved": Code(
+        "the loss is 0 at the start, and is never less: nothing is to be learnt of this batch",
+        "the loss is 0, and can't be less: there is nothing to learn on this batch, and no gradient; give another one; "
+        "what follows is the gradient of the outputs' mean square",
+    ),
     "flat-operation": Code(
         "all that comes back to some layers goes through a function whose slope is zero",
         "the function {function} after {after} has slope 0 everywhere: no gradient comes back through it; pass it "

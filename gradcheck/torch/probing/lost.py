@@ -24,6 +24,9 @@ from gradcheck.torch.probing.tracing import Dependence, floats
 #: From so many of their numbers.
 SAMPLE = 4096
 
+#: A batch is made of two kinds of examples where each has at least this share.
+MIXED = 0.1
+
 
 def ungraded(model: nn.Module, gradients: Gradients) -> dict[str, list[nn.Parameter]]:
     """Return the modules all of whose own trained parameters no gradient reaches, with these."""
@@ -80,19 +83,43 @@ def without_opponents(
     model: nn.Module,
     record: Recording,
     watch: Dependence,
+    outputs_with: Callable[[list[nn.Parameter]], list[Tensor]],
 ) -> tuple[str, ...]:
     """Return the modules but those of a part that others play against, as a generator in its discriminator's step.
 
-    None of that part is trained, and all that gets its values gets others at another of its uses.
+    None of that part is trained, and all that gets its values gets others at another of its uses, or as other examples
+    of the same batch. All layers' outputs are known where some weights are moved.
     """
     kept = list(names)
     for part, child in model.named_children():
         own = {name for name in names if name.partition(".")[0] == part}
         weights = {one for one in child.parameters() if one.requires_grad}
         whole = weights == {one for name in own for one in candidates[name]}
-        if own and whole and _is_opponent(own, child, record, watch):
+        if not (own and whole):
+            continue
+        entry = _entry(own, child, record, watch)
+        mixed = entry is not None and _is_mixed(record.calls[entry].output, outputs_with([*weights])[entry])
+        if mixed or _is_opponent(own, child, record, watch):
             kept = [name for name in kept if name not in own]
     return tuple(kept)
+
+
+def _entry(own: set[str], part: nn.Module, record: Recording, watch: Dependence) -> int | None:
+    """Return the place of the first call outside of a part that gets its values."""
+    inside = {*part.modules()}
+    calls = enumerate(record.calls)
+    return next((at for at, call in calls if call.layer.module not in inside and own & watch.of([call.output])), None)
+
+
+def _is_mixed(before: Tensor, now: Tensor) -> bool:
+    """Whether a layer is given some examples that depend on the moved weights and, as often or nearly so, some others.
+
+    Of a batch of real and of generated examples half are.
+    """
+    if before.dim() < 2 or before.shape != now.shape:
+        return False
+    same = (before == now).flatten(1).all(1).double().mean()
+    return bool(MIXED <= same <= 1 - MIXED)
 
 
 def _is_opponent(own: set[str], part: nn.Module, record: Recording, watch: Dependence) -> bool:
@@ -169,10 +196,17 @@ def with_terms(
     is taken off again once it has its gradient, as in ``x - x.detach()``, is meant.
     """
     cuts = watch.terms_of(value) if known.why is None else []
-    behind = set[Tensor]().union(*map(variables_of, cuts))
-    made = with_matrices({name: own for name, own in candidates.items() if behind.intersection(own)})
+    behind = {cut.function: variables_of(cut) for cut in cuts}
+    variables = set[Tensor]().union(*behind.values())
+    made = with_matrices({name: own for name, own in candidates.items() if variables.intersection(own)})
     if names := {name for name, own in made.items() if not _is_copy(own, gradients)}:
-        return Lost(tuple(name for name in candidates if name in {*known.names, *names}))
+        lost = tuple(name for name in candidates if name in {*known.names, *names})
+        function = next(
+            (one for one, some in behind.items() if all(some.intersection(made[name]) for name in names)), ""
+        )
+        details = {"names": lost, "function": function}
+        why = Cause("term-detached", None, len(lost), details=details) if {*lost} == names and function else None
+        return Lost(lost, why)
     within = set(nodes([value.grad_fn])) if cuts else set()
     return known._replace(cut_terms=tuple(one.function for one in cuts if not within.intersection(one.sources)))
 

@@ -183,6 +183,11 @@ def weight_gradient_norm(layer: Layer, norms: Norms) -> float:
     return log10_joint_norm([norms[weight] for weight in layer.matrices if weight in norms])
 
 
+def silenced(gradients: Gradients) -> Gradients:
+    """Return zeros in place of all gradients that arrive."""
+    return {one: None if found is None else torch.zeros_like(found) for one, found in gradients.items()}
+
+
 def norms_of(parameters: Iterable[Tensor], gradients: Gradients) -> Norms:
     """Return how large the gradients of parameters are."""
     arrived = ((one, gradients.get(one)) for one in parameters)

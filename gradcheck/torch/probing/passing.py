@@ -19,11 +19,11 @@ from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
 from gradcheck.probing.columns import alike_by_columns
 from gradcheck.probing.evidence import Evidence
-from gradcheck.torch.graph import Graph, has_sums, nodes
+from gradcheck.torch.graph import Graph, has_sums
 from gradcheck.torch.layers import Layer, is_finite
 from gradcheck.torch.modules import all_parameters, walked
 from gradcheck.torch.probing.batches import Batch
-from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_cut
+from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, why_cut
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.half_precision import Precision, autocast
 from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
@@ -45,13 +45,19 @@ from gradcheck.torch.probing.measuring import (
     layer_flow,
     norms_of,
     rows_of,
+    silenced,
     unheard,
     weight_gradient_norm,
 )
 from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_much_dropped, find_origins
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
-from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
+from gradcheck.torch.probing.route import (
+    Route,
+    route_of,
+    start_of_gradient,
+)
+from gradcheck.torch.probing.sending import Sent, send_back
 from gradcheck.torch.probing.sequences.attention import judge_attention, note_single
 from gradcheck.torch.probing.sequences.memory import judge_recurrences
 from gradcheck.torch.probing.sequences.recurrences import kept_for_recurrences, rank_of_sums
@@ -174,16 +180,15 @@ def _measure(
     of_loss = () if record.brief else find_faults(model, result, route, graph, batch, values)
     mixed = () if record.brief or value is None else suspect_mixing(record, graph, output, targets, batch.examples)
     saturated = find_saturated(value, route.end.node)
-    gradients, closed, shift = Gradients(), None, 0
     looks = look_forward(record, graph, route, root, leaves, batch.examples)
+    sent = Sent()
     if root is not None and seed is not None:
-        with errors_in_one_line("the gradient can't go back: "):  # such as: what the graph needs was changed in place
-            record.hiding = find_hiding(root, record)
-            at_end = gradient_at_end(root, seed, route)
-            record.shift = shift = shift_for(at_end) if precision is None else precision.shift
-            wanted = [*leaves, *kept_for_recurrences(record), *others]
-            gradients = _backward(model, root, seed * 2.0**shift, wanted, record)
-            closed = None if any(call.moved for call in record.calls) else find_shut_end(at_end, root, route)
+        solvable = value if values.never_negative else None
+        wanted = [*leaves, *kept_for_recurrences(record), *others]
+        sent = send_back(model, (root, seed), solvable, route, record, precision, wanted)
+    gradients, closed, shift, solved = sent
+    taken = silenced(gradients) if solved else gradients  # a step of training goes by the loss
+    of_loss = (*of_loss, Cause("solved", None, 0.0)) if solved else of_loss
     norms = {} if record.brief else norms_of(all_parameters(model), gradients)
     untrained = find_untrained(model, gradients, result, route.end.node)
     layers, flow = _flow(route, record, norms, batch.examples, shift, value)
@@ -199,8 +204,9 @@ def _measure(
         flow=flow, loss=chosen.name, first_rms=rms_of_inputs(leaves, record), at_loss=at_loss, parts=parts,
         trained=find_trained(model, norms), closed=closed, cut=why_cut(record, layers, flow.obstacle),
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
-        gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
-        saturated=saturated, apart=apart, calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
+        gradient_zeros=zeros, readout=route.readout, gradients=taken, shift=shift, values=values,
+        saturated=None if solved else saturated, apart=apart,
+        calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
         partly=partly, unheard=unheard(record), suspected=tuple(find_much_dropped(model)),
         columns=None if record.brief else alike_by_columns(map(as_array, leaves), flow),
         outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
@@ -214,28 +220,6 @@ def _forward(model: nn.Module, batch: Batch, record: Recording) -> object:
             return output
         record.with_ungraded = True  # all of it runs without a gradient: so it is measured
         return model(*batch.arguments, **batch.keywords)
-
-
-def _backward(model: nn.Module, root: Tensor, seed: Tensor, others: Sequence[Tensor], record: Recording) -> Gradients:
-    """Send a gradient back from the root; the layers' calls measure what reaches them.
-
-    Where layers may run in the backward pass only, their gradients arrive where ``backward()`` puts them.
-    """
-    wanted = [one for one in (*all_parameters(model), *others) if one.requires_grad]
-    record.listening = True
-    if record.hiding is None:
-        found = torch.autograd.grad(root, wanted, seed, allow_unused=True)
-    else:
-        kept = [(node.variable, node.variable.grad) for node in nodes([root.grad_fn]) if hasattr(node, "variable")]
-        for one in wanted:
-            one.grad = None
-            one.retain_grad()
-        root.backward(seed)
-        found = tuple(one.grad for one in wanted)
-        for one, before in kept:
-            one.grad = before
-    record.listening = False
-    return dict(zip(wanted, found, strict=True))
 
 
 def _flow(

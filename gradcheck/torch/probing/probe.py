@@ -130,7 +130,7 @@ def probe(
         may_try=trial and thresholds == USUAL, once=once, count_zeros=amp is not None,
         others=() if plan is None else plan.others,
     )  # fmt: skip
-    history, lost, suggestions = History(model, one_batch=not callable(batch)), tuple[Underflow, ...](), None
+    history, lost, suggestions = History(model, not callable(batch), subject.turned), tuple[Underflow, ...](), None
     training, beside = None if plan is None else plan.optimizer, modules_of(loss)
     with (
         ending_reported(), untouched(model, training, beside, lean=once), run_eagerly(), random_states_kept(),

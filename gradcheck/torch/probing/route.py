@@ -72,7 +72,23 @@ def start_of_gradient(value: Tensor | None, route: Route, record: Recording) -> 
     if not route.reached:
         return None, None
     last = record.of(route.hidden[route.reached - 1])[-1].output
-    return (last, last.detach() / (last.numel() / 2)) if last.requires_grad else (None, None)
+    return (last, _of_mean_square(last)) if last.requires_grad else (None, None)
+
+
+def start_where_solved(value: Tensor | None, closed: Cause | None, route: Route) -> tuple[Tensor, Tensor] | None:
+    """Return where the gradient starts, and with what, where a loss has nothing to ask: of its outputs' mean square.
+
+    Of a loss that is never less than 0, and is 0, no gradient leaves whatever the model is. Not so of one that is 0
+    whatever the answer, as of a single class.
+    """
+    solved = value is not None and float(value.detach()) == 0
+    if not solved or closed is None or closed.code == "softmax-of-one" or not route.end.output.requires_grad:
+        return None
+    return route.end.output, _of_mean_square(route.end.output)
+
+
+def _of_mean_square(output: Tensor) -> Tensor:
+    return output.detach() / (output.numel() / 2)
 
 
 def gradient_at_end(root: Tensor, seed: Tensor, route: Route) -> Tensor | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -101,7 +102,8 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
 
         marked = watch.of([value])
         apart = find_lost(candidates, found.gradients, output, marked, loss_depends)
-        known = Lost(without_opponents(apart, candidates, again.model, record, watch))
+        outputs_with = partial(_outputs_with, again)
+        known = Lost(without_opponents(apart, candidates, again.model, record, watch, outputs_with))
         if not marked.intersection(apart):
             seen = Seen(record, cuts, output, value)
             known = _what_is_chosen(candidates, seen, found, known)
@@ -110,6 +112,13 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
     if known.why is not None and known.names:
         return replace(found, lost=known.names, origins=(known.why, *found.origins))
     return replace(found, lost=known.names, untrained=known.why or found.untrained)
+
+
+def _outputs_with(again: Again, weights: list[nn.Parameter]) -> list[Tensor]:
+    """Return what each call of a layer gives where some weights are moved a little."""
+    with held(again.model), moved(weights), recording(again.model) as record:
+        again.run(record)
+        return [call.output.detach() for call in record.calls]
 
 
 def _what_is_cut(found: ModelPass, again: Again) -> ModelPass:

@@ -22,10 +22,11 @@ from gradcheck.torch.probing.half_precision import Precision
 from gradcheck.torch.probing.idle import find_alike, find_idle, find_waking
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.loss.losses import LossFunction
+from gradcheck.torch.probing.loss.partial import find_turned
 from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
 from gradcheck.torch.probing.second_look import look_again
-from gradcheck.torch.probing.state import seed_all
+from gradcheck.torch.probing.state import held, seed_all
 from gradcheck.torch.probing.training.glance import glance
 from gradcheck.torch.probing.training.lesson import Lesson
 
@@ -102,6 +103,12 @@ class ModelSubject:
         if self.may_try and number == 0:
             self.waking = find_waking(found, self.lesson(batch, found.shift))
         return self.waking
+
+    def turned(self, found: ModelPass) -> str:
+        """Return a layer whose gradient goes against the loss of the first batch, which a pass has found."""
+        again = self.again(0)
+        with held(self.model):
+            return find_turned(found.layers, found.gradients, again.loss_value, found.at_loss.first.value, found.shift)
 
     def again(self, number: int) -> Again:
         """Return what passes the nth batch without measuring it."""

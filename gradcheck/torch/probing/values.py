@@ -16,6 +16,7 @@ from gradcheck.torch.probing.hooks import Recording
 #: What is never negative, by its node in the graph; and what is never positive.
 FROM_ZERO = (
     "NllLoss", "MseLoss", "SmoothL1Loss", "HuberLoss", "BinaryCrossEntropy", "SoftMarginLoss", "CtcLoss",
+    "MultiMarginLoss", "MultilabelMarginLoss",
     "Abs", "Sigmoid", "Softmax", "Relu", "Softplus", "LinalgVectorNorm", "NormBackward", "Cdist", "EuclideanDist",
     "ExpBackward", "VarBackward", "StdBackward",
 )  # fmt: skip

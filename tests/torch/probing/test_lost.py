@@ -239,6 +239,15 @@ def test_a_head_whose_term_of_the_loss_is_cut_off_is_lost(loss, names):
     assert report.verdict.status == ("no-gradient" if names else "healthy")
 
 
+def test_what_a_term_without_a_graph_leaves_untrained_is_said_with_that_term(said):
+    def loss(outputs, _):
+        return of_policy(*outputs) + functional.mse_loss(outputs[1], PAID).detach()
+
+    report = probe(TwoHeads(), (INPUTS, TAKEN), loss)
+    assert report.verdict.causes[0].code == "term-detached"
+    assert "a term of the loss has no graph, as detach() cuts it off, and nothing else trains critic" in said(report)
+
+
 class Game(nn.Module):
     """A discriminator's step or, of what is made alone, its maker's with a detach() that nobody means."""
 
@@ -259,3 +268,21 @@ def test_a_part_that_another_plays_against_is_not_lost(alone, status):
     report = probe(Game(alone=alone), INPUTS)
     assert (report.verdict.status, report.model.lost) == (status, ("maker.0", "maker.2") if alone else ())
     assert "maker.0.weight" in report.model.unused
+
+
+class Batched(Game):
+    """A discriminator's step in which real and generated examples, or generated ones alone, are one batch."""
+
+    def forward(self, x):
+        made = self.maker(x).detach()
+        return self.judge(made if self.alone else torch.cat([2 * x + 1, made]))[:, 0]
+
+
+@pytest.mark.parametrize(("alone", "status"), [(False, "healthy"), (True, "no-gradient")])
+def test_a_part_whose_examples_are_judged_among_others_is_not_lost(alone, status):
+    report = probe(Batched(alone=alone), (INPUTS, torch.arange(32 if alone else 64) // 32 * 1.0), binary)
+    assert (report.verdict.status, report.model.lost) == (status, ("maker.0", "maker.2") if alone else ())
+
+
+def binary(output, targets):
+    return functional.binary_cross_entropy_with_logits(output, targets)

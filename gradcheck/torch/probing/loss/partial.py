@@ -1,7 +1,7 @@
 """A gradient that is that of a part of the loss only: the rest of it depends on weights by values without a graph."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.moving import kept
@@ -77,6 +78,18 @@ def find_partial(why: str, gradients: Gradients, loss: Callable[[], Tensor], val
     along = [found * (length / size) for _, found in pairs]
     wide, narrow = (_slope(weights, along, step, loss) for step in (STEP, STEP / 2))
     return _told(why, wide, narrow, size * length * 2.0**-shift, value)
+
+
+def find_turned(
+    layers: Iterable[Layer], gradients: Gradients, loss: Callable[[], Tensor], value: float, shift: int
+) -> str:
+    """Return a layer whose gradient points the other way than the loss's own: a step against it makes the loss rise."""
+    for layer in layers:
+        own = {one: gradients.get(one) for one in layer.matrices}
+        found = find_partial(layer.name, own, loss, value, shift)
+        if found is not None and found.value is not None and found.value < 0:
+            return layer.name
+    return ""
 
 
 def _told(why: str, wide: float, narrow: float, expected: float, value: float) -> Cause | None:

@@ -5,7 +5,7 @@ best: the losses of a policy gradient, of a likelihood or of a critic are as oft
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 from statistics import median
 from typing import NamedTuple
@@ -86,7 +86,8 @@ class History:
     first: Judgement  # before the first step
     last: FirstLoss  # that of the last batch, after all steps so far
 
-    def __init__(self, model: nn.Module, one_batch: bool) -> None:
+    def __init__(self, model: nn.Module, one_batch: bool, turned: Callable[[ModelPass], str] = lambda _: "") -> None:
+        self._turned = turned  # which layer's gradient goes against the loss, if one does
         self._trained = [one for one in all_parameters(model) if one.requires_grad]
         self._start: Sequence[Tensor] = ()
         self.one_batch = one_batch
@@ -190,8 +191,12 @@ class History:
         if self.again - self.points[0].loss <= SEEN * (self.losses[-1] - self.points[0].loss):
             self._take_back()
         stuck = self._stuck(again, steps) if self.points[-1].status == "healthy" else None
-        if stuck is not None:
-            self.points[-1] = self.points[-1]._replace(status="not-learning")
+        if (self.steps in self._loud or (stuck and stuck.code == "loss-no-lower")) and (name := self._turned(again)):
+            self._take_back()  # it rises on purpose
+            stuck = None
+            self.found.append(Cause("gradient-turned", None, self.again, self.points[0].loss, {"name": name}))
+        elif stuck is not None:
+            self.points[-1] = self.points[-1]._replace(status="not-learning", acquitted="")
             self.sick_from = self.steps
             self.found.append(stuck)
         elif self.points[-1].status == "healthy":
@@ -225,6 +230,8 @@ class History:
         """Return why training doesn't move the loss, if it doesn't."""
         first, at_full_rate = self.points[0], self.steps - steps.warmup
         way = _norm(one.detach() - start for one, start in zip(self._trained, self._start, strict=True))
+        if way == 0 and again.values.never_negative and not any(self.losses):  # there is nothing to learn
+            return None
         if way == 0:
             rate = max(known_rates(steps.optimizer), default=None)
             return Cause("unmoved", None, self.steps, details={"rate": rate})

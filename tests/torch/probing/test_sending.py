@@ -1,0 +1,65 @@
+"""A loss that is where it is least: the model is judged by another gradient, and nothing is trained."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gradcheck.torch import probe
+
+INPUTS, LABELS = torch.randn(32, 8), torch.arange(32) % 4
+
+
+def net(end=4):
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, end))
+
+
+def far_apart(scale=1e3):
+    """Return a model whose classes are told apart to the last digit."""
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4))
+    with torch.no_grad():
+        model[2].bias.copy_(scale * torch.eye(4)[0])
+    return model
+
+
+SOLVED = {
+    "cross-entropy": (far_apart, functional.cross_entropy),
+    "margin": (far_apart, functional.multi_margin_loss),
+    "hinge": (net, lambda output, _: torch.relu(output[:16] - output[16:] - 100).mean()),
+}
+
+
+@pytest.mark.parametrize("steps", [0, 25])
+@pytest.mark.parametrize(("build", "loss"), SOLVED.values(), ids=SOLVED)
+def test_a_batch_that_is_solved_leaves_nothing_to_learn_and_is_no_death(build, loss, steps, said):
+    report = probe(build(), (INPUTS, torch.zeros(32, dtype=torch.long)), loss, steps=steps)
+    assert report.verdict.status == "healthy"
+    assert "there is nothing to learn on this batch" in said(report)
+    assert "HEALTHY, BUT" in str(report)
+    assert all(layer.gradient_rms > 0 for layer in report.layers)
+
+
+@pytest.mark.parametrize(("model", "loss"), [
+    (net(), lambda output, _: (0 * output).sum()),
+    (net(), lambda output, _: 1 + (0 * output).square().sum()),
+    (net(1), lambda output, _: functional.cross_entropy(output, torch.zeros(32, dtype=torch.long))),
+], ids=["times zero", "at one", "a single class"])  # fmt: skip
+def test_a_loss_that_no_answer_changes_is_still_dead(model, loss):
+    report = probe(model, (INPUTS, LABELS), loss)
+    assert report.verdict.status == "dead"
+    assert "solved" not in {cause.code for cause in report.verdict.causes}
+
+
+def test_a_model_that_is_dead_is_so_on_a_batch_that_is_solved():
+    model = net()
+    with torch.no_grad():
+        model[0].bias.fill_(-1e3)
+    report = probe(model, (INPUTS, LABELS), SOLVED["hinge"][1])
+    assert report.verdict.status == "dead"
+
+
+def test_no_step_is_taken_along_the_gradient_that_stands_in():
+    model, seen = net(), []
+    model[0].register_forward_pre_hook(lambda module, _: seen.append(module.weight.detach().clone()))
+    probe(model, (INPUTS, LABELS), SOLVED["hinge"][1], steps=3, trial=False)
+    assert all(torch.equal(seen[0], one) for one in seen)
