@@ -72,6 +72,12 @@ class Evidence(ABC):
     unheard: float = math.nan  # share of the examples whose gradient is lost between the read-out and the first layer
     gated: bool = False  # some branches start next to nothing
 
+    @property
+    def drowning_column(self) -> Cause | None:
+        """What makes the examples look alike where that is a column which drowns the others."""
+        named = self.columns is not None and (self.columns.value or 0) > (self.columns.limit or 0)
+        return self.columns if named else None
+
     def sized(self, first: FirstLoss) -> FirstLoss:
         """Return a first loss with the sizes that it is held against."""
         inputs_rms = math.nan if self.flow.normalized[0] else self.first_rms
