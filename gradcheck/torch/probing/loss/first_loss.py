@@ -77,6 +77,8 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
     first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _size(tensor), _rms(compared))
+    if tensor is not None and not classes and not tensor.is_complex():
+        first = first._replace(output_mean=float(tensor.detach().double().mean()))
     first = first._replace(soft=soft, reshaped=_reshaped(tensor, targets) if chosen.name == "mean-square" else ())
     return first._replace(outsized=outsized(chosen, output, targets, first))
 

@@ -368,3 +368,8 @@ def test_outputs_that_are_a_sum_of_the_read_outs_are_said_to_be(said):
     cause = next(one for one in report.verdict.causes if one.code == "readout-large")
     assert cause.value == pytest.approx(float(model(INPUTS).detach().square().mean().sqrt()))
     assert "they are made of the read-out's" in said(report)
+
+
+def test_outputs_from_which_a_number_is_taken_are_said_to_lie_around_it(said):
+    report = probe(Ends(4, lambda x: 2 * x - 3, scale=0.1), (INPUTS, torch.randn(16, 4)))
+    assert "the outputs lie around -3.0" in said(report)
