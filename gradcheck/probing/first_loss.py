@@ -45,6 +45,7 @@ class FirstLoss(NamedTuple):
     # root mean squares
     output_rms: float = math.nan
     targets_rms: float = math.nan
+    best_number: float = math.nan  # what the best single number costs as the answer to huge targets; nan of mean square
     readout_rms: float = math.nan  # before a softmax or sigmoid; nan of a model that is a single linear map
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
@@ -59,6 +60,14 @@ class FirstLoss(NamedTuple):
         """Whether the targets are numbers that are huge beside the outputs."""
         known = not self.classes and self.targets_rms > HUGE_TARGETS
         return known and self.targets_rms > HUGE_TARGETS * self.output_rms
+
+    @property
+    def has_targets_out_of_sight(self) -> bool:
+        """Whether nearly all of a loss of differences is how far off huge targets are, which a single number would be.
+
+        Of a squared error the gradient is as large: its elasticity shows it.
+        """
+        return self.has_huge_targets and self.value > LARGE_LOSS * self.best_number
 
     @property
     def floor_of_probabilities(self) -> float:

@@ -10,7 +10,7 @@ from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.torch.graph import TRANSPARENT, Node, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.hooks import Call, Recording
-from gradcheck.torch.probing.loss.asking import compared_targets, outsized
+from gradcheck.torch.probing.loss.asking import best_number, compared_targets, outsized
 from gradcheck.torch.probing.loss.losses import BETWEEN, WITH_A_NUMBER, Loss
 from gradcheck.torch.probing.loss.terms import adds_constant, find_terms
 
@@ -59,6 +59,8 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
     first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
+    if compared is not None and aim is None and first.has_huge_targets:
+        first = first._replace(best_number=best_number(chosen, output, compared, targets))
     first = first._replace(soft=soft, reshaped=_reshaped(tensor, targets) if chosen.name == "mean-square" else ())
     return first._replace(outsized=outsized(chosen, output, targets, first))
 
