@@ -115,7 +115,8 @@ def _layers(flows: Sequence[GradientFlow], typical: GradientFlow, flags: Sequenc
         "status": _statuses(typical),
         "flag": flags,
     }
-    return tuple(record(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
+    rows = zip(*(columns[name] for name in record._names), strict=True)  # in the order of the record: that is faster
+    return tuple(record(**dict(zip(record._names, row, strict=True))) for row in rows)
 
 
 def _names(flow: GradientFlow) -> dict[str, Sequence[str | None]]:

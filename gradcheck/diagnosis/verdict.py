@@ -96,10 +96,12 @@ def regions_of(flow: GradientFlow, flags: tuple[Flag, ...]) -> tuple[Region, ...
     """Join neighbouring layers with one flag; the worst is the one whose ratio is furthest from 1."""
     ratios, regions = flow.log10_gradient_ratio, []
     for flag, group in groupby(enumerate(flags, start=1), key=lambda pair: pair[1]):
+        if flag == "ok":
+            continue
         layers = [layer for layer, _ in group]
         worst = max(layers, key=lambda layer: np.nan_to_num(abs(ratios[layer - 1]), nan=-1.0, posinf=np.inf))
         regions.append(Region(flag, layers[0], layers[-1], worst, float(ratios[worst - 1])))
-    return tuple(region for region in regions if region.flag != "ok")
+    return tuple(regions)
 
 
 def _status(flow: GradientFlow, summary: Summary, limits: Thresholds) -> Status:

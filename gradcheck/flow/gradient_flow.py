@@ -7,6 +7,7 @@ came from nor how it is shown.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +83,14 @@ class GradientFlow:
 
     def column(self, name: str) -> PerLayer:
         """Return one field of ``LayerFlow`` for all layers."""
-        return np.array([getattr(layer, name) for layer in self.layers])
+        return self._columns[name]
+
+    @cached_property
+    def _columns(self) -> dict[str, PerLayer]:
+        """All fields of ``LayerFlow`` for all layers."""
+        table = np.array(self.layers, dtype=np.float64).reshape(-1, len(LayerFlow._fields)).T.copy()
+        table.flags.writeable = False
+        return dict(zip(LayerFlow._fields, table, strict=True))
 
     @property
     def groups(self) -> list[npt.NDArray[np.intp]]:

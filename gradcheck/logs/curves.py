@@ -6,7 +6,7 @@ import numpy.typing as npt
 from gradcheck.base.record import Record, item, number
 from gradcheck.logs.findings.clips import clip_limit
 from gradcheck.logs.findings.players import players
-from gradcheck.logs.findings.robust import distinct
+from gradcheck.logs.robust import distinct
 from gradcheck.logs.series import Numbers, Series, logarithms
 from gradcheck.logs.what_was_read import number_of
 

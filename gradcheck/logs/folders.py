@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gradcheck.logs.readers.metric_files import METRIC_LINE
-from gradcheck.logs.readers.tag_files import by_run
 from gradcheck.logs.records import MARK
+from gradcheck.logs.tag_files import by_run
 
 #: Files that are a run's log, the most telling first: of a folder the first of these that are there are read.
 USUAL = (

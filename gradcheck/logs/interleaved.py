@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.logs.columns import Column
-from gradcheck.logs.findings.robust import nanmedians
 from gradcheck.logs.numbering import filled_up
+from gradcheck.logs.robust import nanmedians
 from gradcheck.logs.runs import Rows
 
 #: Values of a column that tells runs apart at most, and the fewest rows of each, on average.

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from gradcheck.logs.columns import Column
-from gradcheck.logs.findings.robust import median
 from gradcheck.logs.restarts import Steps
+from gradcheck.logs.robust import median
 from gradcheck.logs.runs import Rows
 
 #: So many steps that all fall by the same are those of a log whose newest row is the first.

@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.base.record import Record, item, number
 from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.phrases import step_text
-from gradcheck.logs.findings.robust import Numbers, deviation, median, medians_of
+from gradcheck.logs.robust import Numbers, deviation, median, medians_of
 from gradcheck.logs.series import Series
 from gradcheck.logs.what_was_read import number_of
 from gradcheck.render.numbers import significant

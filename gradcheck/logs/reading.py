@@ -19,8 +19,8 @@ from gradcheck.logs.readers.event_files import EventFile
 from gradcheck.logs.readers.in_memory import FORMAT, lines_of, name_of
 from gradcheck.logs.readers.json_records import JsonRecords
 from gradcheck.logs.readers.metric_files import MetricFile
-from gradcheck.logs.readers.tag_files import TagFiles
 from gradcheck.logs.table import Table
+from gradcheck.logs.tag_files import TagFiles
 
 
 def read_log(

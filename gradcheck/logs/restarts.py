@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.logs.findings.robust import median
+from gradcheck.logs.robust import median
 from gradcheck.logs.runs import RESUMES, Rows
 
 RISING, CONTINUES, MOVED = 3, 0.25, 0.1

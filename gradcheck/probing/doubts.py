@@ -62,7 +62,7 @@ def doubts_of(found: Evidence, verdict: Verdict) -> tuple[Cause, ...]:
     unheard = examples_unheard(found)
     near = () if found.of_loss else _outputs_near(found)  # what is wrong with the loss is nearer to the fault
     could_differ = possible_rank(found.flow) >= LEAST_POSSIBLE  # or they'd be alike whatever the columns are
-    columns = (found.columns,) if found.columns and found.is_alike_by_columns and could_differ else ()
+    columns = (found.drowning_column,) if found.drowning_column and could_differ else ()
     sized = (*_starts_above(found), *flooded, *why_inelastic(found))
     return (*wrong, *partial, *columns, *found.suspected, *sized, *unheard, *near)
 

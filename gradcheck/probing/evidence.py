@@ -11,7 +11,6 @@ from gradcheck.diagnosis.status import Status
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.terms import Term
-from gradcheck.spec.thresholds import USUAL
 
 #: A softmax that another one follows is sharp where less than this share of its slope is left.
 SHARP = 0.5
@@ -64,7 +63,7 @@ class Evidence(ABC):
     # weights that start at zero and are measured after the first steps of training, and those that stay there
     opened: tuple[str, ...] = ()
     shut: tuple[str, ...] = ()
-    columns: Cause | None = None  # that one column of a table is all that tells its rows apart
+    columns: Cause | None = None  # that one column of a table is all that tells its rows apart, so that they look alike
     outputs_apart: float = math.nan  # root mean square of the outputs, centred over the examples; nan where unknown
     outputs: int = 1  # their numbers, which a loss may be summed over
     given_rms: float = math.nan  # root mean square of what the first layer is given; nan where it isn't of floats
@@ -74,14 +73,10 @@ class Evidence(ABC):
     gated: bool = False  # some branches start next to nothing
 
     @property
-    def is_alike_by_columns(self) -> bool:
-        """Whether the examples look alike from the table's layer on since one column of it drowns the others.
-
-        That is the first one, but for embeddings: these are given no table.
-        """
-        at = next((at for at, one in enumerate(self.flow.kinds) if one.name != "embedding"), 0)
-        alike = self.flow.layers[at].effective_rank < USUAL.min_rank
-        return self.columns is not None and alike and not self.flow.normalized[at]
+    def drowning_column(self) -> Cause | None:
+        """What makes the examples look alike where that is a column which drowns the others."""
+        named = self.columns is not None and (self.columns.value or 0) > (self.columns.limit or 0)
+        return self.columns if named else None
 
     def sized(self, first: FirstLoss) -> FirstLoss:
         """Return a first loss with the sizes that it is held against."""

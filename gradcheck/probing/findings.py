@@ -15,7 +15,7 @@ from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing import uses
 from gradcheck.probing.captured import CapturedLayer, CapturedLoss, CapturedPass
-from gradcheck.probing.columns import columns_apart
+from gradcheck.probing.columns import alike_by_columns
 from gradcheck.probing.evidence import AtLoss, Evidence, Trained
 from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.probing.limits import DIFFERENT, LARGE
@@ -93,7 +93,7 @@ def find(captured: CapturedPass) -> Findings:
     if not origins and narrowest(flow)[1] < USUAL.min_rank:
         origins = tuple(_inputs_alike(captured))
     return Findings(
-        columns=columns_apart(captured.inputs),
+        columns=alike_by_columns(captured.inputs, flow),
         flow=flow, loss=captured.loss.name, layers=layers, readout=reach.readout, first_rms=_largest_rms(captured),
         at_loss=AtLoss(first), trained=_trained(captured), closed=None if reach.obstacle else _closed(captured),
         cut=cut, unused=(*_names(captured, arrived=False), *captured.unused), silent=_names(captured, arrived=True),

@@ -9,6 +9,9 @@ from gradcheck.diagnosis.causes import Cause
 #: A first loss is large where it is so many times what a constant answer costs. As published, networks start at 1 to 2.
 LARGE_LOSS = 3.0
 
+#: Outputs are made of the read-out's by a sum or a product where they are so many times as large.
+MADE = 3.0
+
 #: Targets lie far from 0 where their mean square is so many times their variance: numbers from 0 to 1 have 4.
 FAR_FROM_ZERO = 10.0
 
@@ -50,6 +53,7 @@ class FirstLoss(NamedTuple):
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
     pair_width: int = 0
+    of_cosines: bool = False  # logits are products of unit vectors, times a number, maybe with a margin
     soft: bool = False  # targets are probabilities: at best it is their own entropy, which may be close to guessing
     # shapes of the outputs, of the targets that were given theirs, and of what a loss of one's own would make of both
     reshaped: tuple[str, ...] = ()
@@ -104,10 +108,14 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
     rms = max(known, default=math.nan)
     if first.inputs_rms > LARGE_INPUTS and first.readout_rms < LARGE_LOSS * first.inputs_rms:
         yield Cause("inputs-large", None, first.inputs_rms, LARGE_INPUTS, details)
+    elif first.of_cosines:
+        return  # no larger than the number that was chosen for them
     elif first.classes and rms > 1:  # what divides them may be a temperature
         yield Cause("readout-large", None, rms, details=details)
     elif not first.classes and first.output_rms > first.targets_rms:
-        yield Cause("readout-large", None, known[0], details=details)
+        made = first.output_rms > MADE * first.readout_rms
+        details |= {"readout": first.readout_rms} if made else {}
+        yield Cause("readout-large", None, first.output_rms if made else known[0], details=details)
     elif not first.classes and first.targets_rms**2 > FAR_FROM_ZERO * first.constant_answer:
         yield Cause("targets-large", None, first.targets_rms, details=details)
 

@@ -140,7 +140,8 @@ def _dead_fraction(calls: Sequence[Measured]) -> float:
     for index in range(max(len(call.responses) for call in calls)):
         active = [_active(call, call.responses[index]) for call in calls if len(call.responses) > index]
         if len({len(one) for one in active}) == 1:
-            shares.append(float(np.mean(~np.any(active, axis=0))))
+            dead = ~np.logical_or.reduce(active)
+            shares.append(np.count_nonzero(dead) / max(1, dead.size))
     return sum(shares) / len(shares) if shares else math.nan
 
 

@@ -24,7 +24,7 @@ def tried(
     verdict, doubt = judgement.diagnosis.verdict, judgement.doubt
     if judgement.is_suspicion:
         status = status_of(doubt) if doubt else verdict.status
-        collapsed = verdict.status == "collapsed"
+        collapsed = verdict.status == "collapsed" and judgement.found.columns is None  # or the batch is so
         apart = judgement.summary.gradient_span > USUAL.max_span
         trial = hold_trial(
             lesson,

@@ -71,7 +71,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     diagnosis, far = diagnose(flow, summary, limits), tuple(starts_far(found))
     breaks = flow.output.log10_logit_rms > OUTPUT_DECADES or bool(far)  # the first steps what is there
     shown = diagnosis.verdict.status
-    if shown == "collapsed" and found.is_alike_by_columns:  # it is the batch, whatever the model
+    if shown == "collapsed" and found.drowning_column:  # it is the batch, whatever the model
         shown = "healthy"
     status = _status(found, shown, breaks=breaks)
     beyond = not summary.gradient_span <= limits.max_span
@@ -206,8 +206,8 @@ def _first_causes(found: Evidence, status: Status, far: Sequence[Cause]) -> Iter
         yield _of_names("layers-zero", [found.flow.name(layer) for layer in layers], (layers[0], layers[-1]))
     if found.shut:
         yield _of_names("gates-shut", found.shut)
-    if found.columns is not None and found.is_alike_by_columns:
-        yield found.columns
+    if found.drowning_column is not None:
+        yield found.drowning_column
     yield from far
     yield from found.of_loss
     yield from of_terms(found.at_loss.terms)

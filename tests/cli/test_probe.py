@@ -341,7 +341,7 @@ def test_the_help_says_that_probe_runs_the_user_s_code(gradcheck):
 
 
 def test_every_arithmetic_that_is_offered_is_known():
-    from gradcheck.torch.probing.precision.half import AMP
+    from gradcheck.torch.probing.half_precision import AMP
 
     assert AMP.keys() == LOSS_SCALES.keys()
 

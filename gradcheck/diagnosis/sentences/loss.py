@@ -89,6 +89,12 @@ def _readout_large(cause: Cause, flow: GradientFlow) -> str:
             f"{start}: the logits are distances or products of outputs of {width:,} numbers each, as large as these "
             "are many; divide them by that number, or its root"
         )
+    if "readout" in cause.details:
+        return (
+            f"{start}: the outputs are too large, their root mean square is {cause.value or math.nan:.3g}; they are "
+            f"made of the read-out's, of {cause.details['readout']:.3g}: draw its weights smaller, or divide sums by "
+            "the number of their terms"
+        )
     return (
         f"{start}: the read-out's outputs are too large, their root mean square is {cause.value or math.nan:.3g}; "
         "draw its weights smaller"

@@ -10,7 +10,7 @@
 
 import numpy as np
 
-from gradcheck.logs.findings.robust import Numbers, block_medians, median
+from gradcheck.logs.robust import Numbers, block_medians, median
 
 START, BLOCKS, ALIKE, FALLS = 3, 4, 0.15, 0.1
 

@@ -6,7 +6,7 @@ of them neighbours.
 
 import numpy as np
 
-from gradcheck.logs.findings.robust import side_medians
+from gradcheck.logs.robust import side_medians
 from gradcheck.logs.series import Track
 
 #: Decades above the rows before; at which it is back; neighbours that make a burst; rows that are back again.

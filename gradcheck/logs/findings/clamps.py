@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import losses_of
-from gradcheck.logs.findings.robust import low_median
+from gradcheck.logs.robust import low_median
 from gradcheck.logs.series import Series
 
 NARROW, WIDE, SAME, FEWEST, FEW, MOSTLY = 0.0005, 0.005, 2e-5, 2, 5, 0.8

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.base.record import Record, item, number
 from gradcheck.base.wording import shortest
 from gradcheck.logs.findings.finding import NOTE, Finding
-from gradcheck.logs.findings.robust import Numbers, median, quantiles
+from gradcheck.logs.robust import Numbers, median, quantiles
 from gradcheck.logs.series import Series
 from gradcheck.spec.clip_rules import ADAPTIVE, PERCENT, RULES, Rule
 

@@ -29,7 +29,7 @@ from gradcheck.logs.findings.learning import (
     losses_of,
 )
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import (
+from gradcheck.logs.robust import (
     FEWEST,
     Flags,
     Numbers,
@@ -114,8 +114,9 @@ def _lost_between(levels: Numbers, lost: Flags, limit: float) -> tuple[int, int,
 
 def is_bias(name: str, names: Set[str]) -> bool:
     """Whether a parameter is the bias beside a weight: before a norm it never has a gradient but rounding."""
-    weights = (BIAS.sub(f"\\g<1>{weight}\\g<2>", name) for weight in ("weight", "kernel", "W", "w"))
-    return bool(BIAS.search(name)) and any(weight in names for weight in weights)
+    found = BIAS.search(name)
+    weights = "weight", "kernel", "W", "w"
+    return found is not None and any(f"{found[1]}{weight}{found[2] or ''}" in names for weight in weights)
 
 
 def _of_the_last(levels: Numbers) -> Numbers:

@@ -26,7 +26,7 @@ from gradcheck.logs.findings.losses import (
     is_of_a_policy,
     positive,
 )
-from gradcheck.logs.findings.robust import FEWEST, deviation, median, printed_unit
+from gradcheck.logs.robust import FEWEST, deviation, median, printed_unit
 from gradcheck.logs.series import Series
 
 ROWS, EXACT = FEWEST, 5.1e-5

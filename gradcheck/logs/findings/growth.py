@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import has_improved, is_from_the_beginning
 from gradcheck.logs.findings.movers import first_movers
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
+from gradcheck.logs.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series, Track
 
 RISE, RISE_LEARNING, RECORD = 2.0, 3.0, 1.0

@@ -10,7 +10,7 @@
 
 import numpy as np
 
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, distinct, median
+from gradcheck.logs.robust import FEWEST, Numbers, block_medians, deviation, distinct, median
 from gradcheck.logs.series import Series
 
 BETTER, WORSE, DEVIATIONS, SMALLER = 0.01, 0.05, 3.0, 1.0

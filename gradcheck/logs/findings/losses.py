@@ -35,7 +35,7 @@ from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, first_risen
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, is_from_the_beginning, losses_of
 from gradcheck.logs.findings.rate_jumps import rate_jump
-from gradcheck.logs.findings.robust import (
+from gradcheck.logs.robust import (
     FEWEST,
     Numbers,
     block_medians,

@@ -23,7 +23,7 @@ import numpy as np
 from gradcheck.logs.findings.decay import find_collapsed, moves
 from gradcheck.logs.findings.finding import ERROR, NOTE, Finding
 from gradcheck.logs.findings.learning import BLOCKS, got_nowhere, losses_of
-from gradcheck.logs.findings.robust import (
+from gradcheck.logs.robust import (
     FEWEST,
     Numbers,
     block_medians,

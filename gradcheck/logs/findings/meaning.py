@@ -4,8 +4,8 @@ import numpy as np
 
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.magnitudes import norm_is_computed
-from gradcheck.logs.findings.robust import distinct
 from gradcheck.logs.findings.scaling import norms_are_scaled
+from gradcheck.logs.robust import distinct
 from gradcheck.logs.series import Series
 
 

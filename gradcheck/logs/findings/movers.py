@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from gradcheck.logs.findings.robust import deviation, median
+from gradcheck.logs.robust import deviation, median
 from gradcheck.logs.series import Series, logarithms
 
 #: Decades, and deviations of its noise, by which a layer must leave its level to have moved.

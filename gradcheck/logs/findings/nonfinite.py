@@ -21,8 +21,8 @@ from gradcheck.logs.console.lines import is_of_unfit, step_within
 from gradcheck.logs.findings.elsewhere import find_elsewhere
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
-from gradcheck.logs.findings.robust import deviation, distinct, median
 from gradcheck.logs.findings.sentences import WORDS
+from gradcheck.logs.robust import deviation, distinct, median
 from gradcheck.logs.runs import Nonfinite
 from gradcheck.logs.series import Series
 

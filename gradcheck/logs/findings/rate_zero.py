@@ -4,7 +4,7 @@ from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.learning import losses_of
 from gradcheck.logs.findings.losses import line_fall
 from gradcheck.logs.findings.magnitudes import all_zero, loss_moves
-from gradcheck.logs.findings.robust import FEWEST, median
+from gradcheck.logs.robust import FEWEST, median
 from gradcheck.logs.series import Series
 
 #: A loss falls if it does so by more standard errors: then the rate is that of other parameters, or printed as zero.

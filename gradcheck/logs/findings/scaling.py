@@ -11,7 +11,7 @@
 import numpy as np
 
 from gradcheck.logs.findings.finding import Finding
-from gradcheck.logs.findings.robust import Numbers, median, nanmedians
+from gradcheck.logs.robust import Numbers, median, nanmedians
 from gradcheck.logs.series import Series, logarithms
 
 MOVES, SLOPE, REST, SAME = 0.6, (0.7, 1.3), 0.35, 0.01

@@ -24,7 +24,7 @@ from gradcheck.logs.findings.growth import magnitude, soon
 from gradcheck.logs.findings.learning import DEVIATIONS, losses_of
 from gradcheck.logs.findings.losses import FLAT, KNOWN, OF_A_MEDIAN, SURE, guessed_classes, restarts
 from gradcheck.logs.findings.movers import outstanding
-from gradcheck.logs.findings.robust import FEWEST, Numbers, deviation, median
+from gradcheck.logs.robust import FEWEST, Numbers, deviation, median
 from gradcheck.logs.series import Series
 
 ENOUGH, RISE, FALLS, EVEN, FIRST, SPIKE, APART = 20, 1.5, 0.1, 0.2, 0.7, 1.75, 2.5

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, losses_of
 from gradcheck.logs.findings.losses import ENOUGH, LARGEST, LASTING, restarts, sides, steepest
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
+from gradcheck.logs.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series
 
 DEVIATIONS, TURNS, STAYS = 8.0, 0.1, 0.5

@@ -4,8 +4,8 @@ import numpy as np
 
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.magnitudes import all_zero, find_huge
-from gradcheck.logs.findings.robust import FEWEST, median
 from gradcheck.logs.findings.states import find_not_zeroed
+from gradcheck.logs.robust import FEWEST, median
 from gradcheck.logs.series import Series
 
 #: What a log may show beside a finding, and its likely causes depend on.

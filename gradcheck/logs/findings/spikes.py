@@ -17,7 +17,7 @@ from gradcheck.logs.findings.bursts import find_burst
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, magnitude
 from gradcheck.logs.findings.movers import outstanding
-from gradcheck.logs.findings.robust import FEWEST, Numbers, median, quantiles, side_medians
+from gradcheck.logs.robust import FEWEST, Numbers, median, quantiles, side_medians
 from gradcheck.logs.series import Series, Track
 
 SPIKE, CHANCE, CHANCE_HEAVY, FAR = 1.0, 1e-3, 0.05, 5.0

@@ -43,7 +43,7 @@ from gradcheck.logs.findings.losses import (
     is_of_a_policy,
     line_fall,
 )
-from gradcheck.logs.findings.robust import FEWEST, Numbers, block_medians, deviation, median
+from gradcheck.logs.robust import FEWEST, Numbers, block_medians, deviation, median
 from gradcheck.logs.series import Series, begins
 
 MOSTLY, LEAP, NO_LOWER, CLEAR, AT_FIRST = 0.95, 3.0, 0.03, 3.0, 0.7

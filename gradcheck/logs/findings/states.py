@@ -19,7 +19,7 @@ import numpy.typing as npt
 from gradcheck.logs.findings.decay import is_bias
 from gradcheck.logs.findings.finding import Finding
 from gradcheck.logs.findings.learning import BLOCKS, SMALLER
-from gradcheck.logs.findings.robust import Numbers, block_medians, distinct, median, quantiles
+from gradcheck.logs.robust import Numbers, block_medians, distinct, median, quantiles
 from gradcheck.logs.series import Series, logarithms
 from gradcheck.spec.thresholds import Thresholds
 

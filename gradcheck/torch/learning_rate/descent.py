@@ -21,12 +21,12 @@ from gradcheck.torch.probing.checkpoints import checkpoints_opened
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.keeping import Kept, keep, put_back
 from gradcheck.torch.probing.loss.first_loss import answers_of
 from gradcheck.torch.probing.loss.losses import Loss, LossFunction, choose_loss, draw_targets
 from gradcheck.torch.probing.loss.value import as_number
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.training.first_steps import CLIPS
-from gradcheck.torch.probing.training.keeping import Kept, keep, put_back
 
 #: The gradients of most matrices are lost where their median share of the whole has shrunk by so many decades.
 LOST = 2.0

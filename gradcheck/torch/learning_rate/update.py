@@ -10,8 +10,8 @@ from torch import Tensor
 from gradcheck.learning_rate.search import HIGHEST, LOWEST
 from gradcheck.torch.learning_rate.rates import Rates
 from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.keeping import Kept, keep_optimizer, put_optimizer_back
 from gradcheck.torch.probing.state import seed_all
-from gradcheck.torch.probing.training.keeping import Kept, keep_optimizer, put_optimizer_back
 
 #: The step whose difference is the update moves the parameters by up to this many times their norm: the further, the
 #: less of it is lost to rounding.

@@ -55,7 +55,7 @@ def checked_module(model: object, purpose: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise GradcheckError(f"{name} is not a torch.nn.Module: there is nothing to {purpose}")
     try:
-        for named in (model.named_modules, model.named_parameters, model.named_buffers):
+        for named in (model.named_parameters, model.named_buffers):  # both go through all modules
             set(named())
     except TypeError as error:
         no_text = "concatenate" in str(error)

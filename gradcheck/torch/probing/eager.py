@@ -7,11 +7,14 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from gradcheck.torch.modules import all_modules
+
 
 def is_compiled(model: nn.Module) -> bool:
     """Whether a model or a part of it is compiled by ``torch.compile``."""
     return any(
-        hasattr(one, "_orig_mod") or getattr(one, "_compiled_call_impl", None) is not None for one in model.modules()
+        "_orig_mod" in one._modules or getattr(one, "_compiled_call_impl", None) is not None
+        for one in all_modules(model)
     )
 
 

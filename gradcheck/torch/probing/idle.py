@@ -20,10 +20,11 @@ from gradcheck.probing.verdict import has_faded, silent_layers
 from gradcheck.torch.graph import Graph
 from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.modules import all_modules
+from gradcheck.torch.probing.again import Again
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision.rounding import find_rounding, find_tiny
-from gradcheck.torch.probing.second_look import UNWATCHED, Again
-from gradcheck.torch.probing.state import held, untouched
+from gradcheck.torch.probing.rounding import find_tiny
+from gradcheck.torch.probing.second_look import UNWATCHED
+from gradcheck.torch.probing.state import untouched
 from gradcheck.torch.probing.training.adam import Adam
 from gradcheck.torch.probing.training.lesson import Lesson
 
@@ -79,8 +80,8 @@ def find_alike(found: ModelPass, again: Again) -> frozenset[str]:
     if len({*roles.values()}) == len(roles) or not (tiny or silent):
         return found.single
     small = silent
-    with suppress(*UNWATCHED), held(again.model):
-        small = silent.union(find_rounding(tiny, found.gradients, again.loss_value) if tiny else ())
+    with suppress(*UNWATCHED):
+        small = silent.union(again.rounding(tiny, found.gradients) if tiny else ())
     sizes = dict(zip(found.layers, found.flow.log10_elasticity, strict=True))
     heard = dict[str, float]()
     for layer, role in roles.items():

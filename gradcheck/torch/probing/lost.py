@@ -16,8 +16,8 @@ from gradcheck.probing.measuring import heard_layers
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
+from gradcheck.torch.probing.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.loss.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import Dependence, floats
 

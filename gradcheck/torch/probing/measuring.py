@@ -79,6 +79,8 @@ def unheard(record: Recording) -> float:
 
 def _shared_ends(record: Recording, graph: Graph, root: Node) -> dict[Node, int]:
     """Return for each node at which uses of a layer that ends the model more than once its signal arrives, in bits."""
+    if all(len(calls) == 1 for calls in record.by_layer.values()):
+        return {}
     by_node = {call.node: call.layer for call in record.calls if call.node is not None}
     ends, found = ends_beyond(graph, root, {*by_node})
     uses = Counter(by_node[node] for node in ends)

@@ -17,8 +17,8 @@ from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer
 from gradcheck.torch.modules import named_modules
 from gradcheck.torch.probing.batches import Batch
+from gradcheck.torch.probing.cutting import CutWatch
 from gradcheck.torch.probing.hooks import Call, Recording, version_of
-from gradcheck.torch.probing.loss.cutting import CutWatch
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.route import is_of_one
 

@@ -12,7 +12,29 @@ from gradcheck.probing.evidence import Parts
 from gradcheck.torch.layers import Layer, own_parameters
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.sequences.recurrences import Recurrence
+
+
+class Gate(NamedTuple):
+    """One gate over all steps, units and examples."""
+
+    name: str
+    largest: float  # of its values
+    saturated: float  # share of its entries
+    saturated_by_inputs: float  # the share that W x alone would saturate
+
+
+class Recurrence(NamedTuple):
+    """A cell, or a layer of a recurrent module in one direction."""
+
+    module: str
+    part: str  # as in the names of the module's weights: ``l0``, ``l0_reverse``; empty for a cell
+    kind: str
+    units: int
+    steps: int
+    decades: float  # log10 of ‖∂loss/∂h‖ at the first step with a gradient over that at the last one; nan without any
+    gain: float  # by what factor a gradient at the last state changes from step to step on its way back to the first
+    gates: tuple[Gate, ...]
+    input_rms: float
 
 
 class Attention(NamedTuple):

@@ -17,7 +17,7 @@ from gradcheck.errors import GradcheckError, described
 from gradcheck.flow.gradient_flow import OutputFlow
 from gradcheck.flow.layer_flow import LayerFlow
 from gradcheck.flow.model_flow import Kind, ModelFlow
-from gradcheck.probing.columns import columns_apart
+from gradcheck.probing.columns import alike_by_columns
 from gradcheck.probing.evidence import Evidence
 from gradcheck.torch.graph import Graph, has_sums, nodes
 from gradcheck.torch.layers import Layer, is_finite
@@ -25,6 +25,7 @@ from gradcheck.torch.modules import all_parameters, walked
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.checkpoints import InputsMatterError, checkpoints_opened, find_hiding, why_cut
 from gradcheck.torch.probing.error_text import errors_in_one_line
+from gradcheck.torch.probing.half_precision import Precision, autocast
 from gradcheck.torch.probing.hooks import Call, Recording, Watched, as_array, recording
 from gradcheck.torch.probing.looks import Looks, look_forward
 from gradcheck.torch.probing.loss.faults import find_faults
@@ -50,10 +51,11 @@ from gradcheck.torch.probing.measuring import (
 from gradcheck.torch.probing.norms import causes_of
 from gradcheck.torch.probing.origins import find_much_dropped, find_origins
 from gradcheck.torch.probing.parts import ModelParts, find_hidden, find_starved
-from gradcheck.torch.probing.precision.half import Precision, autocast
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, route_of, shift_for, start_of_gradient
-from gradcheck.torch.probing.sequences.judgement import judge_sequences
+from gradcheck.torch.probing.sequences.attention import judge_attention, note_single
+from gradcheck.torch.probing.sequences.memory import judge_recurrences
 from gradcheck.torch.probing.sequences.recurrences import kept_for_recurrences, rank_of_sums
+from gradcheck.torch.probing.sequences.tokens import judge_tokens
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.untrained import find_untrained
 from gradcheck.torch.probing.values import Values, rms_of_inputs, values_of
@@ -200,7 +202,7 @@ def _measure(
         gradient_zeros=zeros, readout=route.readout, gradients=gradients, shift=shift, values=values,
         saturated=saturated, apart=apart, calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
         partly=partly, unheard=unheard(record), suspected=tuple(find_much_dropped(model)),
-        columns=None if record.brief else columns_apart(map(as_array, leaves)),
+        columns=None if record.brief else alike_by_columns(map(as_array, leaves), flow),
         outputs_apart=values.spread, outputs=values.numbers, given_rms=float(10 ** record.given[1]),
     )  # fmt: skip
 
@@ -274,9 +276,10 @@ def _flow(
 def _parts(record: Recording, gradients: Gradients, layers: Sequence[Layer], looks: Looks) -> ModelParts:
     """Return what particular parts of a model show beside the flow."""
     places = {layer.name: number for number, layer in enumerate(layers, start=1)}
-    tokens, attention, memory = judge_sequences(record, gradients, looks, places)
-    looked = tokens, find_hidden(record, gradients), attention
-    return reduce(ModelParts.beside, looked, find_starved(record.starved).beside(memory))
+    attention = judge_attention(looks.attention).beside(note_single(looks.single))
+    looked = judge_tokens(looks.alike, places), find_hidden(record, gradients), attention
+    starved = find_starved(record.starved).beside(judge_recurrences(record, gradients, places))
+    return reduce(ModelParts.beside, looked, starved)
 
 
 def _kind(layer: Layer, calls: Sequence[Call], examples: int) -> Kind:

@@ -21,11 +21,10 @@ from gradcheck.spec.thresholds import USUAL, Thresholds
 from gradcheck.torch.probing.batches import Batches
 from gradcheck.torch.probing.checks import check_counts, check_model, set_mode
 from gradcheck.torch.probing.eager import as_written, is_compiled, run_eagerly
+from gradcheck.torch.probing.half_precision import AMP
 from gradcheck.torch.probing.loss.losses import LossFunction
 from gradcheck.torch.probing.loss.value import modules_of
-from gradcheck.torch.probing.precision.half import AMP
-from gradcheck.torch.probing.precision.number_formats import count_numbers
-from gradcheck.torch.probing.precision.underflow import Underflow, underflows
+from gradcheck.torch.probing.number_formats import count_numbers
 from gradcheck.torch.probing.reporting import probe_report
 from gradcheck.torch.probing.state import random_states_kept, untouched
 from gradcheck.torch.probing.subject import ModelSubject
@@ -36,6 +35,7 @@ from gradcheck.torch.probing.training.gentler import keep_healthy
 from gradcheck.torch.probing.training.history import History
 from gradcheck.torch.probing.training.optimizers import Optimizer
 from gradcheck.torch.probing.training.outpaced import find_outpaced
+from gradcheck.torch.probing.underflow import Underflow, underflows
 
 
 @takes(VerdictOptions)

@@ -24,11 +24,10 @@ from gradcheck.probing.first_loss import FirstLoss, said
 from gradcheck.probing.reporting import laid_out, model_record, of_frozen
 from gradcheck.spec.thresholds import Thresholds
 from gradcheck.torch.probing.judgement import Judgement
-from gradcheck.torch.probing.parts import Attention
+from gradcheck.torch.probing.parts import Attention, Recurrence
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision.underflow import WORTH_NAMING, Underflow
-from gradcheck.torch.probing.sequences.recurrences import Recurrence
 from gradcheck.torch.probing.training.history import History
+from gradcheck.torch.probing.underflow import WORTH_NAMING, Underflow
 
 #: A loss that is no lower than the best constant answer's is near it below so many times that: the read-out's bias
 #: has learned it.

@@ -1,9 +1,9 @@
 """What a second pass, watched operation by operation, says of a first one that found something odd."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,10 @@ from gradcheck.errors import GradcheckError
 from gradcheck.probing.terms import with_cut
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.layers import is_finite
-from gradcheck.torch.probing.batches import Batch
-from gradcheck.torch.probing.checkpoints import checkpoints_opened
+from gradcheck.torch.probing.again import Again
+from gradcheck.torch.probing.cutting import CutWatch, variables_of
+from gradcheck.torch.probing.half_precision import autocast
 from gradcheck.torch.probing.hooks import Recording, recording
-from gradcheck.torch.probing.loss.cutting import CutWatch, variables_of
-from gradcheck.torch.probing.loss.losses import LossFunction, loss_and_targets
 from gradcheck.torch.probing.loss.mixing import confirmed, influence_of
 from gradcheck.torch.probing.loss.partial import find_partial
 from gradcheck.torch.probing.loss.sampling import draws_watched, find_sampled
@@ -38,8 +37,7 @@ from gradcheck.torch.probing.lost import (
 from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.origins import find_functional_dropout
 from gradcheck.torch.probing.passing import ModelPass
-from gradcheck.torch.probing.precision.half import Precision, autocast
-from gradcheck.torch.probing.precision.rounding import find_rounding, find_tiny
+from gradcheck.torch.probing.rounding import find_tiny
 from gradcheck.torch.probing.state import held, seed_all
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
 from gradcheck.torch.probing.untrained import NO_LAYER, name_cut
@@ -52,39 +50,6 @@ UNWATCHED = (Exception,)
 GROWTH = (
     "addmm", "mm", "bmm", "baddbmm", "convolution", "linear", "embedding", "addmv", "mv", "add", "sub", "mul", "sum",
 )  # fmt: skip
-
-
-class Again(NamedTuple):
-    """The model, and what goes through it once more."""
-
-    model: nn.Module
-    batch: Batch
-    loss: str | LossFunction | None
-    seed: int
-    target_seed: int
-    precision: Precision | None
-    lost_of: dict[tuple[str, ...], Lost]  # what was found lost among which modules, in passes before
-
-    def run(self, record: Recording, *watches: Any) -> tuple[object, Any]:  # noqa: ANN401
-        """Return the model's output and the loss, of a pass that is watched: the same at each call."""
-        seed_all(self.seed)
-        generator = torch.Generator().manual_seed(self.target_seed)
-        batch, _ = self.batch.copied(with_gradient=True)
-        opened = checkpoints_opened(record, inputs_as_given=False)
-        with autocast(self.model, self.precision), opened, torch.enable_grad(), ExitStack() as watching:
-            for watch in watches:
-                watching.enter_context(watch)
-            output = self.model(*batch.arguments, **batch.keywords)
-            for watch in watches:
-                if isinstance(watch, NonfiniteWatch):
-                    watch.in_loss = True
-            chosen, targets = loss_and_targets(self.loss, output, batch.targets, generator)
-            return output, chosen.function(output, targets)
-
-    def loss_value(self) -> Tensor:
-        """Return the loss of another pass."""
-        value: Tensor = self.run(Recording())[1]
-        return value
 
 
 def look_again(found: ModelPass, again: Again) -> ModelPass:
@@ -148,6 +113,8 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
 
 
 def _what_is_cut(found: ModelPass, again: Again) -> ModelPass:
+    if not again.lost_of:
+        return found
     known = again.lost_of.get(tuple(ungraded(again.model, found.gradients)), Lost())
     return replace(found, at_loss=found.at_loss._replace(terms=with_cut(found.at_loss.terms, known.cut_terms)))
 
@@ -216,8 +183,7 @@ def _what_is_rounding(found: ModelPass, again: Again) -> ModelPass:
     tiny = [layer for layer in find_tiny(found.layers, found.flow) if layer in scores]
     if not tiny:
         return found
-    with held(again.model):
-        return replace(found, rounding=find_rounding(tiny, found.gradients, again.loss_value))
+    return replace(found, rounding=again.rounding(tiny, found.gradients))
 
 
 def _what_is_mixed(found: ModelPass, again: Again) -> ModelPass:
@@ -249,6 +215,8 @@ def _what_is_partial(found: ModelPass, again: Again) -> ModelPass:
 
 
 def _what_is_least(found: ModelPass, again: Again) -> ModelPass:
+    if all(one.trains for one in found.at_loss.terms):
+        return found
     terms = without_least(found.at_loss.terms, again.model, again.run)
     return replace(found, at_loss=found.at_loss._replace(terms=terms))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from gradcheck.torch.modules import all_buffers, all_modules, all_parameters
-from gradcheck.torch.probing.training.keeping import give_values, has_values, keep_optimizer, put_optimizer_back
+from gradcheck.torch.probing.keeping import give_values, has_values, keep_optimizer, put_optimizer_back
 
 #: Models that an inner ``untouched`` holds: what the outer one has let go is its affair until it ends.
 _HELD: list[nn.Module] = []

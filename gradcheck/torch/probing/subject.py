@@ -14,16 +14,17 @@ from gradcheck.probing.trial import UNTRAINABLE, Trial
 from gradcheck.probing.trying import tried
 from gradcheck.probing.verdict import judge, silent_layers
 from gradcheck.spec.thresholds import Thresholds
+from gradcheck.torch.probing.again import Again
 from gradcheck.torch.probing.batches import Batch, Batches
 from gradcheck.torch.probing.checks import check_batch
 from gradcheck.torch.probing.gates import gated_layers, has_small_gates, may_be_shut, opened, zero_weights
+from gradcheck.torch.probing.half_precision import Precision
 from gradcheck.torch.probing.idle import find_alike, find_idle, find_waking
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.loss.losses import LossFunction
 from gradcheck.torch.probing.lost import Lost
 from gradcheck.torch.probing.passing import ModelPass, pass_batch
-from gradcheck.torch.probing.precision.half import Precision
-from gradcheck.torch.probing.second_look import Again, look_again
+from gradcheck.torch.probing.second_look import look_again
 from gradcheck.torch.probing.state import seed_all
 from gradcheck.torch.probing.training.glance import glance
 from gradcheck.torch.probing.training.lesson import Lesson
@@ -86,13 +87,14 @@ class ModelSubject:
         precision, self.idle = self.precision, frozenset()
         while True:
             found = self._measure(batch, number, precision)
-            again = self.again(number)
+            again = self._again(batch, number, precision)
+            seed_all(again.seed)
             if idle := find_idle(found, again) | find_alike(found, again) | self._waking(found, batch, number):
                 self.idle = idle
                 found = self._measure(batch, number, precision)
             overflows = not found.flow.obstacle and bool(found.flow.nonfinite.any())
             if precision is None or not overflows or precision.shift < BACK_OFF:
-                return look_again(found, self._again(batch, number, precision))
+                return look_again(found, again)
             precision = precision._replace(shift=precision.shift - BACK_OFF)
 
     def _waking(self, found: ModelPass, batch: Batch, number: int) -> frozenset[str]:
@@ -107,7 +109,7 @@ class ModelSubject:
         return self._again(self.batches.take(number), number, self.precision)
 
     def _again(self, batch: Batch, number: int, precision: Precision | None) -> Again:
-        return Again(self.model, batch, self.loss, self.seed + number, self.seed, precision, self.lost_of)
+        return Again(self.model, batch, self.loss, self.seed + number, self.seed, precision, self.lost_of, {})
 
     def takes_a_moment(self) -> bool:
         """Whether a forward pass has few enough multiplications for changes to be tried unasked."""

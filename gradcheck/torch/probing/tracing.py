@@ -1,7 +1,7 @@
 """A pass once more, watched operation by operation: where numbers stop being finite, and what depends on what."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -29,15 +29,13 @@ def _storage(tensor: Tensor) -> StorageWeakRef:
     return StorageWeakRef(tensor.untyped_storage())
 
 
-def tensors(values: object) -> Iterator[Tensor]:
-    """Yield the tensors that an operation is given or returns; ``tree_leaves`` takes longer than most operations."""
+def tensors(values: object) -> list[Tensor]:
+    """Return the tensors that an operation is given or returns; ``tree_leaves`` takes longer than most operations."""
     if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, tuple | list):
-        for one in values:
-            yield from tensors(one)
-    elif isinstance(values, dict):
-        yield from tensors([*values.values()])
+        return [values]
+    if isinstance(values, dict):
+        values = [*values.values()]
+    return [found for one in values for found in tensors(one)] if isinstance(values, tuple | list) else []
 
 
 def floats(values: object) -> list[Tensor]:

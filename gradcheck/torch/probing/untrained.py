@@ -9,7 +9,7 @@ from gradcheck.diagnosis.causes import Cause
 from gradcheck.errors import printable
 from gradcheck.torch.graph import Node, nodes
 from gradcheck.torch.modules import named_parameters
-from gradcheck.torch.probing.loss.cutting import Cut, CutWatch
+from gradcheck.torch.probing.cutting import Cut, CutWatch
 from gradcheck.torch.probing.loss.losses import ForwardResult, Loss
 from gradcheck.torch.probing.lost import as_plain
 from gradcheck.torch.probing.measuring import Gradients

@@ -5,7 +5,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from gradcheck.logs.findings.robust import (
+from gradcheck.logs.robust import (
     block_medians,
     deviation,
     distinct,

@@ -11,9 +11,9 @@ from torch import nn  # noqa: E402
 from gradcheck.diagnosis.sentences.codes import sentence  # noqa: E402
 from gradcheck.probing.first_loss import FirstLoss  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
-from gradcheck.torch.probing.precision.underflow import Underflow  # noqa: E402
 from gradcheck.torch.probing.reporting import _of_precision, _of_training  # noqa: E402
 from gradcheck.torch.probing.training.history import History, Point  # noqa: E402
+from gradcheck.torch.probing.underflow import Underflow  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 

@@ -343,6 +343,18 @@ def test_columns_that_are_standardised_are_none(layers):
     assert "features-apart" not in codes(probe(nn.Sequential(*RAW[layers]), table(1.0)))
 
 
+@pytest.mark.parametrize("times", [1.5, 9.0])
+def test_of_two_columns_one_may_be_several_times_the_other(times):
+    inputs = torch.randn(128, 2) * torch.tensor([times, 1.0])
+    targets = inputs[:, :1].sin() + inputs[:, 1:].cos()
+    model = nn.Sequential(nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
+    report = probe(model, (inputs, targets))
+    assert (report.verdict.status, "features-apart" in codes(report)) == ("healthy", False)
+    chain = [part for _ in range(12) for part in (nn.Linear(32, 32), nn.Sigmoid())]
+    lost = probe(nn.Sequential(nn.Linear(2, 32), *chain, nn.Linear(32, 1)), (inputs, targets))
+    assert lost.verdict.status in ("collapsed", "vanishing")
+
+
 def test_a_norm_in_front_of_the_first_layer_takes_care_of_columns():
     report = probe(nn.Sequential(nn.BatchNorm1d(6), *RAW["perceptron"]), table(1e4))
     assert (report.verdict.status, "features-apart" in codes(report)) == ("healthy", False)

@@ -89,6 +89,6 @@ def has_foreign_rows(shape: tuple[int, ...], passed: Sequence[Node]) -> bool:
     return len(numbers) == shape[0] and bool((numbers.flatten(1) != torch.arange(shape[0])[:, None]).any())
 
 
-def made_shape(node: Node | None) -> tuple[int, ...]:
-    """Return the shape of what a node made."""
-    return () if node is None else tuple(shape_of(node, 0) or ())
+def made_shape(node: Node | None, place: int = 0) -> tuple[int, ...]:
+    """Return the shape of what a node made, of several things, as a split makes them, the one in this place."""
+    return () if node is None else tuple(shape_of(node, place) or ())

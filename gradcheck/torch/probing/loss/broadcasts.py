@@ -1,6 +1,7 @@
 """Shapes that are broadcast in a loss: each output meets what belongs to other examples."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
@@ -51,12 +52,12 @@ def _of_parts(output: Tensor, targets: Tensor, between: list[Node]) -> tuple[tor
         column = difference and given.numel() == len(output) == targets.numel()
         if given != output.shape and not (column and _is_part(graded[0][0], output)):
             continue
-        try:
-            wide = torch.broadcast_shapes(given, targets.shape)
-        except RuntimeError:
+        wide = shape_of(node, 0)
+        if wide is None or not wide.numel() > max(given.numel(), targets.numel()):
             continue
-        if wide.numel() > max(given.numel(), targets.numel()) and shape_of(node, 0) == wide:
-            return given, targets.shape, wide
+        with suppress(RuntimeError):
+            if torch.broadcast_shapes(given, targets.shape) == wide:
+                return given, targets.shape, wide
     return None
 
 

@@ -9,7 +9,7 @@ from gradcheck.torch.probing.loss.boundless import find_boundless
 from gradcheck.torch.probing.loss.losses import ForwardResult, find_squashed_twice
 from gradcheck.torch.probing.loss.mismatch import find_mismatch, find_mixed_examples, find_negated
 from gradcheck.torch.probing.loss.uncounted import find_uncounted
-from gradcheck.torch.probing.precision.unscaled import find_rounded_to_zero
+from gradcheck.torch.probing.loss.unscaled import find_rounded_to_zero
 from gradcheck.torch.probing.route import Route
 from gradcheck.torch.probing.unregistered import find_unregistered
 from gradcheck.torch.probing.values import Values

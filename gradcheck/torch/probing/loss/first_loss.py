@@ -1,6 +1,7 @@
 """The loss where training starts, as PyTorch's graph shows it."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,26 @@ from gradcheck.torch.graph import TRANSPARENT, Node, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.loss.asking import best_number, compared_targets, outsized
-from gradcheck.torch.probing.loss.losses import BETWEEN, WITH_A_NUMBER, Loss
+from gradcheck.torch.probing.loss.losses import BETWEEN, WITH_A_NUMBER, Loss, axis_of, made_by
 from gradcheck.torch.probing.loss.terms import adds_constant, find_terms
 
 #: Outputs of a usual size have at most this root mean square.
 USUAL_SIZE = 10.0
+
+#: Products of all rows of a matrix with all columns of another one.
+PRODUCTS = ("MmBackward", "BmmBackward")
+
+#: What lies between such products and a cross-entropy: shapes, factors, a mask, a margin for the right one.
+AFTER_PRODUCTS = (
+    *BETWEEN, *WITH_A_NUMBER, *TRANSPARENT, "NllLoss", "LogSoftmax", "Where", "Scatter", "MaskedFill", "Index", "Cat",
+    "Pow", "Sqrt", "Acos", "Cos", "Neg", "CopySlices",
+)  # fmt: skip
+
+#: A vector has the length 1 up to rounding, also in half precision.
+ROUNDING = 1e-2
+
+#: Logits of cosines are 1 to 100 times these, as published.
+USUAL_LOGITS = 100.0
 
 #: PyTorch's number for a loss that is the mean of its examples'.
 MEAN = 1
@@ -29,7 +45,9 @@ def look_at(
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
     if first.labels and not _comes_from(value.grad_fn, end.node):
-        first = first._replace(pair_width=_pair_width(first, end))
+        vectors = list(_multiplied(value.grad_fn))
+        of_cosines = bool(vectors) and all(map(_are_unit, vectors)) and first.output_rms <= USUAL_LOGITS
+        first = first._replace(pair_width=0 if of_cosines else _pair_width(first, end, vectors), of_cosines=of_cosines)
         if not first.of_batch:  # the right one of pairs is first
             first = first._replace(of_batch=first.constant_answer, labels=0)
     if value.grad_fn is None:
@@ -58,7 +76,7 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     of_batch, labels = answer, 0
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
-    first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _rms(tensor), _rms(compared))
+    first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _size(tensor), _rms(compared))
     if compared is not None and aim is None and first.has_huge_targets:
         first = first._replace(best_number=best_number(chosen, output, compared, targets))
     first = first._replace(soft=soft, reshaped=_reshaped(tensor, targets) if chosen.name == "mean-square" else ())
@@ -70,7 +88,7 @@ def _reshaped(output: Tensor | None, targets: object) -> tuple[str, ...]:
 
     Mean square gives the targets the outputs' shape; a loss of the user's own broadcasts (64, 1) and (64,).
     """
-    if output is None or not isinstance(targets, Tensor):
+    if output is None or not isinstance(targets, Tensor) or output.shape == targets.shape:
         return ()
     try:
         wide = torch.broadcast_shapes(output.shape, targets.shape)
@@ -92,12 +110,34 @@ def answers_of(value: Tensor, targets: object) -> tuple[str, Tensor] | None:
     return None if aim is None else ("mean-square", aim)
 
 
-def _pair_width(first: FirstLoss, end: Call) -> int:
-    """Return how many numbers the read-out gives for each example, where distances between such explain the loss.
+def _multiplied(root: Node | None) -> Iterator[Tensor]:
+    """Yield the vectors, one a row, whose products the logits of a cross-entropy are: of all pairs of them."""
 
-    Of two outputs that have nothing in common the squared distance is twice their squared size.
+    def inputs(node: Node) -> Sequence[tuple[Node | None, int]]:
+        return node.next_functions if node.name().startswith(AFTER_PRODUCTS) else ()
+
+    for node in nodes([root], inputs):
+        if node.name().startswith(PRODUCTS):
+            if node._saved_self is not None:
+                yield node._saved_self.detach()
+            if node._saved_mat2 is not None:
+                yield node._saved_mat2.detach().mT
+
+
+def _are_unit(vectors: Tensor) -> bool:
+    return bool(((vectors.float().norm(dim=-1) - 1).abs() < ROUNDING).all())
+
+
+def _pair_width(first: FirstLoss, end: Call, vectors: Sequence[Tensor]) -> int:
+    """Return how many numbers outputs have of which distances or products are taken, where these explain the loss.
+
+    Of two outputs that have nothing in common the squared distance is twice their squared size. Where no product shows
+    the vectors, they are what the read-out gives for each example.
     """
-    width, rms = math.prod(end.output.shape[1:]), 10**end.log10_rms if end.log10_rms < 2 else math.inf
+    if vectors:
+        width, rms = vectors[0].shape[-1], max(map(_rms, vectors))
+    else:
+        width, rms = math.prod(end.output.shape[1:]), 10**end.log10_rms if end.log10_rms < 2 else math.inf
     return width if rms <= USUAL_SIZE and first.value <= 2 * width * rms**2 else 0
 
 
@@ -131,6 +171,15 @@ def _answer_half(node: Node) -> tuple[float, bool]:
 
 def _rms(tensor: Tensor | None) -> float:
     return math.nan if tensor is None else float(tensor.detach().abs().double().square().mean().sqrt())
+
+
+def _size(output: Tensor | None) -> float:
+    """Return the root mean square of outputs; of log-probabilities without -log(classes), which all have in common."""
+    node = None if output is None else made_by(output.grad_fn)
+    if node is None or not node.name().startswith("LogSoftmax"):
+        return _rms(output)
+    logits = node._saved_result.detach()
+    return _rms(logits - logits.mean(axis_of(node), keepdim=True))
 
 
 def _classes(node: Node | None) -> int:

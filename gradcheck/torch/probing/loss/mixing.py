@@ -66,7 +66,12 @@ def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
 
 
 def _moves_axis(given: tuple[int, ...], made: tuple[int, ...], examples: int) -> bool:
-    """Whether (steps, examples, …) is taken for (examples, …), or (examples, steps, …) for (steps, examples, …)."""
+    """Whether (steps, examples, …) is taken for (examples, …), or (examples, steps, …) for (steps, examples, …).
+
+    An axis of one may be put anywhere without moving a number.
+    """
+    if 1 in given[:2]:
+        return False
     to_front = given[0] % examples and given[1] == examples == made[0]
     to_back = given[0] == examples != given[1] and made[:2] == (given[1], given[0])
     return bool(to_front or to_back)
@@ -77,8 +82,10 @@ def _follows_a_turn(graph: Graph, node: Node, examples: int) -> bool:
     passed = [node]
     while (before := graph.inputs[passed[0]][0]) is not None and graph.names[before].startswith(TURNS):
         passed.insert(0, before)
-    made, given = made_shape(node), made_shape(before)
-    return len(passed) > 1 and made[0] == examples == (given or (0,))[0] and has_foreign_rows(given, passed)
+    if len(passed) == 1:
+        return False
+    made, given = made_shape(node), made_shape(before, passed[0].next_functions[0][1])
+    return made[0] == examples == (given or (0,))[0] and has_foreign_rows(given, passed)
 
 
 def confirmed(suspected: tuple[Cause, ...], influence: Influence) -> Iterator[Cause]:

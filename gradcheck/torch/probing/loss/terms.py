@@ -68,8 +68,6 @@ def without_least(
 
     Other weights give it one, as they do a divergence of a posterior that starts as its prior.
     """
-    if all(one.trains for one in terms):
-        return terms
     weights = [one for one in all_parameters(model) if one.requires_grad]
     with held(model), kept(weights), recording(model) as record:
         with torch.no_grad():

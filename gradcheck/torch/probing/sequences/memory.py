@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.diagnosis.status import Status
-from gradcheck.torch.probing.parts import ModelParts
+from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.measuring import Gradients
+from gradcheck.torch.probing.parts import ModelParts, Recurrence
+from gradcheck.torch.probing.sequences.faults import judge_states
 from gradcheck.torch.probing.sequences.recurrences import STEPS as STEPS_AT_MOST
-from gradcheck.torch.probing.sequences.recurrences import Recurrence
+from gradcheck.torch.probing.sequences.recurrences import find_long, find_recurrences
 
 #: Gates are saturated where so large a share of them would be by the inputs alone; of published networks 0.3 % were.
 SATURATED_SHARE = 0.5
@@ -34,6 +37,12 @@ SHUT = 0.3
 
 #: What keeps the state from one step to the next.
 KEEPS = {"LSTM": "forget", "GRU": "update"}
+
+
+def judge_recurrences(record: Recording, gradients: Gradients, layers: Mapping[str, int]) -> ModelParts:
+    """Judge how far back recurrences hear, and how their states are passed on; a brief pass unrolls none."""
+    memory = judge_memory(() if record.brief else find_recurrences(record, gradients), layers)
+    return memory.beside(judge_states(record, layers)).beside(note_long(find_long(record), layers))
 
 
 def judge_memory(recurrences: tuple[Recurrence, ...], layers: Mapping[str, int]) -> ModelParts:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import torch
 
 from gradcheck.torch.layers import is_finite
+from gradcheck.torch.probing.again import Again
+from gradcheck.torch.probing.half_precision import autocast
 from gradcheck.torch.probing.judgement import Judgement
 from gradcheck.torch.probing.loss.losses import loss_and_targets
 from gradcheck.torch.probing.measuring import Gradients
-from gradcheck.torch.probing.precision.half import autocast
-from gradcheck.torch.probing.second_look import Again
 from gradcheck.torch.probing.state import seed_all
 
 

@@ -289,3 +289,57 @@ def test_targets_that_a_loss_of_ones_own_would_broadcast_are_said_to_be_given_th
     (said,) = (cause.text for cause in report.verdict.causes if cause.code == "first-loss")
     given = f"; targets of 64 were given the outputs' shape 64x1: a loss of your own would make {made}"
     assert (report.verdict.status, said.endswith(given)) == ("healthy", bool(made))
+
+
+class Ends(nn.Module):
+    """Features of each example, of which the outputs are made as a function says."""
+
+    def __init__(self, units, made, scale=1.0):
+        super().__init__()
+        self.body, self.made = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, units)), made
+        with torch.no_grad():
+            self.body[-1].weight.mul_(scale)
+
+    def forward(self, x):
+        return self.made(self.body(x))
+
+
+def test_log_probabilities_are_as_large_as_logits_without_what_is_common_to_all_classes():
+    model = Ends(100, nn.LogSoftmax(dim=1), scale=0.05)
+    report = probe(model, (INPUTS, torch.arange(16)), functional.nll_loss)
+    assert report.verdict.status == "healthy"
+    assert report.model.trial is None
+    outputs = model(INPUTS)
+    first = first_loss(Loss("nll_loss", functional.nll_loss), outputs, CLASSES, functional.nll_loss(outputs, CLASSES))
+    logits = model.body(INPUTS).detach()
+    assert first.output_rms == pytest.approx(float((logits - logits.mean(1, keepdim=True)).square().mean().sqrt()))
+
+
+NAMES = functional.normalize(torch.randn(4, 32, generator=torch.Generator().manual_seed(2)), dim=1)
+
+
+@pytest.mark.parametrize(("number", "margin"), [(64.0, 0.0), (30.0, 0.4)])
+def test_cosines_times_a_number_may_start_as_high_as_that_makes_them(number, margin):
+    def loss(cosines, labels):
+        return functional.cross_entropy(number * (cosines - margin * functional.one_hot(labels, 4)), labels)
+
+    report = probe(Ends(32, lambda x: functional.normalize(x, dim=1) @ NAMES.T, 6.0), (INPUTS, CLASSES), loss)
+    assert report.model.loss.first > 3 * math.log(4)
+    assert (report.verdict.status, "readout-large" in [one.code for one in report.verdict.causes]) == ("healthy", False)
+
+
+def test_products_are_as_large_as_vectors_have_numbers_whatever_else_the_read_out_gives(said):
+    def loss(outputs, labels):
+        first = outputs.unflatten(1, (4, 64))[:, 0]
+        return functional.cross_entropy(first[:8] @ first[8:].T, torch.arange(8))
+
+    report = probe(Ends(256, lambda x: x, scale=6.0), (INPUTS, CLASSES), loss)
+    assert "products of outputs of 64 numbers each" in said(report)
+
+
+def test_outputs_that_are_a_sum_of_the_read_outs_are_said_to_be(said):
+    model = Ends(64, lambda x: x.sum(1, keepdim=True), scale=3.0)
+    report = probe(model, (INPUTS, torch.randn(16, 1)))
+    cause = next(one for one in report.verdict.causes if one.code == "readout-large")
+    assert cause.value == pytest.approx(float(model(INPUTS).detach().square().mean().sqrt()))
+    assert "they are made of the read-out's" in said(report)

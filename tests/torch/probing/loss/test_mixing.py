@@ -157,3 +157,38 @@ def test_attention_along_the_examples_shows_in_an_order_that_does_not_matter(alo
 
     causes = probe(Words(along), (words, words.flip(along or 0)), loss).verdict.causes
     assert ("axes-swapped" in [cause.code for cause in causes]) is named
+
+
+class Nodes(nn.Module):
+    """Attention among the examples, which are the nodes of one graph, behind an axis of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention, self.head = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = x.view(1, 16, 8)
+        return self.head((x + self.attention(x, x, x)[0]).view(16, 8))
+
+
+def test_an_axis_of_one_that_a_view_puts_before_the_examples_or_takes_away_moves_none():
+    assert not mixed(looked_at(Nodes(), torch.randn(16, 8)))
+
+
+class ClassToken(nn.Module):
+    """Tokens, of which a split takes the first away before the others are an image again."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.image, self.head = nn.Linear(4, 8), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        token, others = self.first(x).split([1, 9], 1)
+        image = self.image(others.permute(0, 2, 1).view(len(x), 8, 3, 3))
+        return self.head(token[:, 0] + image.mean((2, 3)))
+
+
+def test_what_a_split_makes_is_followed_by_the_piece_that_is_used():
+    verdict = looked_at(ClassToken())
+    assert verdict.status == "healthy"
+    assert not mixed(verdict)

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from gradcheck.torch.probing.training.keeping import keep_optimizer, put_optimizer_back  # noqa: E402
+from gradcheck.torch.probing.keeping import keep_optimizer, put_optimizer_back  # noqa: E402
 
 
 class Careful(torch.optim.Optimizer):

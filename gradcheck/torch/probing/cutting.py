@@ -57,7 +57,7 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         """Run a function; what it returns carries the cut of what it was given."""
         result = function(*arguments, **(keywords or {}))
         self.drops_all = self.drops_all or _drops_all(function, arguments, keywords or {})
-        given = list(tensors([arguments, keywords]))
+        given = tensors([arguments, keywords])
         graded = tuple(one.grad_fn for one in given if one.requires_grad)
         before = next((self._cuts[id(one)] for one in given if id(one) in self._cuts), None)
         if not graded and before is None:

@@ -1,1 +1,0 @@
-"""What number formats lose, and what is rounding and nothing else."""
