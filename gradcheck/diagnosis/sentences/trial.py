@@ -101,6 +101,11 @@ OF_TRIALS = {
         "the read-out gets some of each: a softmax or gate between is nearly a choice (a temperature far too small, "
         "scores too large)",
     ),
+    "logits-shrunk": Code(
+        "the logits are a small share of what the read-out gives; value: one over it",
+        "the logits are 1/{value:,.0f} of what the read-out gives (limit 1/{limit:g}), and so is the gradient: a "
+        "temperature, or another factor after it, is far off",
+    ),
     "rounds-to-zero": Code(
         "the loss's gradient by its outputs is zero in half precision, and isn't in single; value: of which share",
         "of the loss's gradient by its outputs {hundredfold:.0f} % is zero in float16, and isn't in float32: take the "

@@ -44,7 +44,8 @@ def look_at(
     if value is None:
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
-    if first.labels and not _comes_from(value.grad_fn, end.node):
+    first = first._replace(of_readout=first.labels > 0 and _comes_from(value.grad_fn, end.node))
+    if first.labels and not first.of_readout:
         vectors = list(_multiplied(value.grad_fn))
         of_cosines = bool(vectors) and all(map(_are_unit, vectors)) and first.output_rms <= USUAL_LOGITS
         first = first._replace(pair_width=0 if of_cosines else _pair_width(first, end, vectors), of_cosines=of_cosines)
