@@ -25,7 +25,7 @@ DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
     "targets-huge", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed",
     "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow", "loss-risen", "gradient-outsized",
-    "features-apart", "outpaced", "rounds-to-zero", "logits-shrunk", "output-size", NEEDS_ADAM,
+    "features-apart", "outpaced", "rounds-to-zero", "logits-shrunk", NEEDS_ADAM,
 )  # fmt: skip
 
 #: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing

@@ -96,7 +96,7 @@ PROBING = (
         what="The gradient survives, and something beside it is out of the ordinary: a remark, or a size. Outputs so "
         "large that the loss starts at three times what a constant answer costs, as the read-out, residual blocks that "
         "add up, or the inputs are; targets far from 0 or a hundred times wider than 1; a likelihood beyond its "
-        "numbers' size; outputs below 1e-4; a term of the loss that is zero, or drowns another; a dropout of nearly "
+        "numbers' size; a term of the loss that is zero, or drowns another; a dropout of nearly "
         "everything; layers whose gradient is a million times all others'; one that float16 rounds to zero; a chain "
         "that Adam trains and SGD hardly does; --steps that a trial of fewer outpaces.",
         why="Such a model may train, by an optimizer that is patient with it. So the verdict stays healthy, without a "

@@ -30,6 +30,27 @@ def test_steps_that_bring_the_loss_down_are_not():
     assert not outpaced(optimizer="adam", lr=3e-3)
 
 
+def test_a_loss_that_has_been_lower_on_the_way_is_not():
+    class Moving(nn.Module):
+        """A model whose numbers grow with each step that it is trained by."""
+
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.body, self.passes = nn.Sequential(nn.Linear(16, 32), nn.Tanh(), nn.Linear(32, 4)), 0
+
+        def forward(self, x):
+            self.passes += 1
+            return self.body(x), self.passes
+
+    def loss(output, targets):
+        scores, passes = output
+        return nn.functional.cross_entropy(scores, targets) + 0.012 * passes
+
+    report = probe(Moving(), (INPUTS, CLASSES), loss, steps=60, optimizer="adam", lr=3e-3)
+    assert "outpaced" not in [cause.code for cause in report.verdict.causes]
+
+
 def test_fewer_steps_than_a_trial_has_are_not():
     assert not outpaced(steps=39, lr=3e-3)
 
