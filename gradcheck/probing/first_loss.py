@@ -12,6 +12,9 @@ LARGE_LOSS = 3.0
 #: Outputs are made of the read-out's by a sum or a product where they are so many times as large.
 MADE = 3.0
 
+#: Outputs lie around a number where its square is so much of their mean square.
+AROUND = 0.9
+
 #: Targets lie far from 0 where their mean square is so many times their variance: numbers from 0 to 1 have 4.
 FAR_FROM_ZERO = 10.0
 
@@ -56,6 +59,7 @@ class FirstLoss(NamedTuple):
     best_number: float = math.nan  # what the best single number costs as the answer to huge targets; nan of mean square
     readout_rms: float = math.nan  # before a softmax or sigmoid; nan of a model that is a single linear map
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
+    output_mean: float = math.nan  # the mean itself
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
     pair_width: int = 0
     of_readout: bool = False  # logits are what the read-out gives, but for their shape and size
@@ -120,7 +124,10 @@ def causes_of(first: FirstLoss) -> Iterator[Cause]:
         yield Cause("readout-large", None, rms, details=details)
     elif not first.classes and first.output_rms > first.targets_rms:
         made = first.output_rms > MADE * first.readout_rms
-        details |= {"readout": first.readout_rms} if made else {}
+        if made and first.output_mean**2 > AROUND * first.output_rms**2:
+            details["mean"] = first.output_mean
+        elif made:
+            details["readout"] = first.readout_rms
         yield Cause("readout-large", None, first.output_rms if made else known[0], details=details)
     elif not first.classes and first.targets_rms**2 > FAR_FROM_ZERO * first.constant_answer:
         yield Cause("targets-large", None, first.targets_rms, details=details)

@@ -10,7 +10,7 @@ from gradcheck.diagnosis.remarks import NEEDS_ADAM, TRAINS_ALL_THE_SAME
 from gradcheck.diagnosis.summary import Summary, widest_group
 from gradcheck.diagnosis.verdict import LIKELY, Diagnosis
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.probing.doubts import doubts_of, status_unlearnt
+from gradcheck.probing.doubts import LARGE, doubts_of, status_unlearnt
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.first_loss import LARGE_INPUTS
 from gradcheck.probing.trial import Trial
@@ -81,7 +81,8 @@ class Judgement(NamedTuple, Generic[Found]):
 
     def _acquitted(self, cause: Cause) -> Self:
         flags, regions, verdict = self.diagnosis
-        causes = (cause, *(one for one in verdict.causes if one.code.partition("-")[0] not in (*SUSPECTED, "starts")))
+        accuse = (one for one in verdict.causes if one.code.partition("-")[0] not in (*SUSPECTED, "starts"))
+        causes = (cause, *(one for one in accuse if one.code not in LARGE))  # said again where the loss starts large
         if verdict.score < LIKELY and _is_plain(self.found.flow):
             causes = (Cause(NEEDS_ADAM, None, verdict.score, LIKELY), *causes)
         verdict = verdict._replace(status="healthy", score=max(verdict.score, LEARNS), causes=causes)

@@ -89,6 +89,11 @@ def _readout_large(cause: Cause, flow: GradientFlow) -> str:
             f"{start}: the logits are distances or products of outputs of {width:,} numbers each, as large as these "
             "are many; divide them by that number, or its root"
         )
+    if "mean" in cause.details:
+        return (
+            f"{start}: the outputs lie around {cause.details['mean']:.3g}, whatever the read-out gives, and the "
+            "targets don't: leave out what is added to the outputs, or do the same to the targets"
+        )
     if "readout" in cause.details:
         return (
             f"{start}: the outputs are too large, their root mean square is {cause.value or math.nan:.3g}; they are "

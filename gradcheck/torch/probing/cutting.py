@@ -56,6 +56,9 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
     ) -> Any:  # noqa: ANN401
         """Run a function; what it returns carries the cut of what it was given."""
         result = function(*arguments, **(keywords or {}))
+        made = tensors(result)
+        if not made and not isinstance(result, NUMBERS):  # a shape, a node of the graph
+            return result
         self.drops_all = self.drops_all or _drops_all(function, arguments, keywords or {})
         given = tensors([arguments, keywords])
         graded = tuple(one.grad_fn for one in given if one.requires_grad)
@@ -65,7 +68,7 @@ class CutWatch(TorchFunctionMode):  # type: ignore[misc]
         if graded and isinstance(result, Tensor) and result.numel() == 1 and _is_sum(function):
             of_each = [self._cuts.get(id(one)) for one in given if not one.requires_grad]
             self._terms += [(result.grad_fn, cut) for cut in of_each if cut is not None]
-        for one in tensors(result):
+        for one in made:
             new = graded and not one.requires_grad and not one.is_sparse
             if (cut := _cut(function, graded) if new else before) is not None:
                 self._cuts[id(one)] = cut

@@ -100,13 +100,15 @@ def note_responses(record: Recording, graph: Graph, root: Node, examples: int) -
             before.normalized = True
     active = [node for node in graph.reached([root]) if graph.names[node] in ELEMENTWISE]
     led = {node: list(_led_to(graph, node, by_node)) for node in active}
-    several = {call for call, count in Counter(call for calls in led.values() for call in calls).items() if count > 1}
+    count = Counter(call for calls in led.values() for call in calls)
+    last = set[Call]() if record.brief else {calls[-1] for calls in record.by_layer.values()}  # it alone is asked
+    asked = {call for call in last if call.finite and count[call] == 1}
     for node, calls in led.items():
         one = activity(node) if calls else None
         if one is not None:
             _note_response(one, calls, brief=record.brief)
             known: dict[tuple[int, int], Diversity] = {}
-            for call in (call for call in calls if call.finite and call not in several and not record.brief):
+            for call in (call for call in calls if call in asked):
                 shape = call.layer.row_shape(one.output)
                 known[shape] = call.diversity = known.get(shape) or diversity_of(call.layer, one.output, examples)
 

@@ -180,7 +180,11 @@ class Dependence(OperationWatch):
 
     def __init__(self, marked: Mapping[str, Iterable[Tensor]]) -> None:
         super().__init__()
-        self.marks = {_storage(one): frozenset([name]) for name, several in marked.items() for one in several}
+        self.marks: dict[int, frozenset[str]] = {}  # by the storage's address
+        self._held: list[StorageWeakRef] = []  # so that the address isn't given to another
+        for name, several in marked.items():
+            for one in several:
+                self._mark(one, frozenset([name]))
 
     def __torch_dispatch__(
         self,
@@ -194,9 +198,13 @@ class Dependence(OperationWatch):
         result = function(*arguments, **(keywords or {}))
         if marks and not operation(function).startswith(SHAPE_ONLY):
             for one in _floats(tensors(result)):
-                self.marks[_storage(one)] = self.marks.get(_storage(one), frozenset()) | marks
+                self._mark(one, self.of([one]) | marks)
         return result
+
+    def _mark(self, tensor: Tensor, marks: frozenset[str]) -> None:
+        self._held.append(_storage(tensor))
+        self.marks[tensor.untyped_storage()._cdata] = marks
 
     def of(self, tensors: Iterable[Tensor]) -> frozenset[str]:
         """Return the marks that some tensors carry."""
-        return frozenset().union(*(self.marks.get(_storage(one), frozenset()) for one in tensors))
+        return frozenset().union(*(self.marks.get(one.untyped_storage()._cdata, ()) for one in tensors))

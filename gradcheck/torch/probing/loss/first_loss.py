@@ -80,6 +80,8 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _size(tensor), _rms(compared))
     if compared is not None and aim is None and first.has_huge_targets:
         first = first._replace(best_number=best_number(chosen, output, compared, targets))
+    if tensor is not None and not classes and not tensor.is_complex():
+        first = first._replace(output_mean=float(tensor.detach().double().mean()))
     first = first._replace(soft=soft, reshaped=_reshaped(tensor, targets) if chosen.name == "mean-square" else ())
     return first._replace(outsized=outsized(chosen, output, targets, first))
 
