@@ -150,7 +150,7 @@ class Recording:
         if layer is None and not self.inside and not ran and next(module.parameters(), None) is not None:
             layer = Layer(type(module).__name__, module)
         if layer is not None:
-            with torch._C._DisableFuncTorch():
+            with torch._C._DisableFuncTorch(), torch._C.DisableTorchFunction():  # a watch needn't see this
                 self._add_call(layer, inputs, output)
 
     def _add_call(self, layer: Layer, inputs: tuple[Any, ...], output: object) -> None:

@@ -86,14 +86,15 @@ def _letting_go(model: nn.Module, copies: dict[Tensor, Tensor]) -> list[Removabl
 
     def renew(*passed: object) -> None:
         if not any(one is model for one in _HELD):
-            copies.update((one, one.detach().clone()) for one in gone)
+            with torch._C.DisableTorchFunction():  # a watch needn't see this
+                copies.update((one, one.detach().clone()) for one in gone)
             gone.clear()
 
     def release(*passed: object) -> None:
-        for one in [*copies]:
-            if isinstance(one, nn.Parameter) and has_values(one, copies[one]):
-                del copies[one]
-                gone.append(one)
+        with torch._C.DisableTorchFunction():
+            gone.extend(one for one in copies if isinstance(one, nn.Parameter) and has_values(one, copies[one]))
+        for one in gone:
+            copies.pop(one, None)
 
     return [model.register_forward_pre_hook(renew), model.register_forward_hook(release)]
 

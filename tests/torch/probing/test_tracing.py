@@ -8,8 +8,11 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
+from torch.overrides import TorchFunctionMode  # noqa: E402
 
 from gradcheck.torch import probe  # noqa: E402
+from gradcheck.torch.probing.hooks import recording  # noqa: E402
+from gradcheck.torch.probing.state import untouched  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -124,3 +127,25 @@ def test_after_steps_what_is_not_finite_in_the_loss_is_first_ill_there():
 
     report = probe(Ends(), (torch.randn(16, 8), torch.zeros(16)), loss, steps=1)
     assert (report.verdict.status, report.model.training.first_layer) == ("nonfinite", "the loss")
+
+
+class Seeing(TorchFunctionMode):
+    """Notes the names of the functions that run."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        self.names.append(function.__name__)
+        return function(*arguments, **(keywords or {}))
+
+
+def test_a_watch_sees_the_models_functions_and_none_that_measure_it_or_keep_its_weights():
+    model, inputs = nn.Sequential(nn.Linear(8, 8), nn.ReLU()), torch.randn(2, 8)
+    with untouched(model, lean=True), recording(model) as record:
+        model(inputs)
+        with Seeing() as seeing:
+            model(inputs)
+    assert len(record.calls) == 2
+    assert seeing.names == ["linear", "relu"]
