@@ -8,6 +8,7 @@ from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.loss.boundless import find_boundless
 from gradcheck.torch.probing.loss.losses import ForwardResult, find_squashed_twice
 from gradcheck.torch.probing.loss.mismatch import find_mismatch, find_mixed_examples, find_negated
+from gradcheck.torch.probing.loss.twice import find_distribution_as_logits
 from gradcheck.torch.probing.loss.uncounted import find_uncounted
 from gradcheck.torch.probing.loss.unscaled import find_rounded_to_zero
 from gradcheck.torch.probing.route import Route
@@ -20,9 +21,10 @@ def find_faults(
 ) -> tuple[Cause, ...]:
     """Return what is wrong there; of a loss that is known to be zero at best nobody asks for its bound."""
     chosen, output, targets, value = result
+    twice = find_squashed_twice(chosen, output, value)
     found = (
         *find_unregistered(model, output, graph),
-        *find_squashed_twice(chosen, output, value),
+        *(twice or find_distribution_as_logits(result)),
         *find_mismatch(output, targets, value, route.end.node, drawn=batch.targets is None and targets is not None),
         *find_mixed_examples(model, output, value, graph, batch.examples),
         *find_negated(value),

@@ -103,14 +103,14 @@ def _like_logits(output: object, targets: object) -> bool:
     if tensor is None or tensor.is_complex() or tensor.dim() < 2 or tensor.shape[class_axis(tensor)] < 2:
         return False
     if isinstance(targets, Tensor) and targets.is_floating_point() and targets.shape == tensor.shape:
-        return _squash(tensor.grad_fn) is None and _sum_to_one(targets, class_axis(tensor))
+        return _squash(tensor.grad_fn) is None and sum_to_one(targets, class_axis(tensor))
     if isinstance(targets, Tensor):
         return not targets.is_floating_point() and targets.dtype != torch.bool and targets.dim() < tensor.dim()
     squashed = tensor.grad_fn is not None and tensor.grad_fn.name().startswith(SQUASHED)
     return targets is None and not squashed and _squash(tensor.grad_fn) is None
 
 
-def _sum_to_one(targets: Tensor, axis: int) -> bool:
+def sum_to_one(targets: Tensor, axis: int) -> bool:
     """Whether targets are each class's probability: none is negative, and an example's sum to one."""
     total = targets.double().sum(axis)
     return bool((targets >= 0).all()) and torch.allclose(total, torch.ones_like(total), atol=1e-3)
@@ -162,7 +162,7 @@ def _cross_entropy(output: object, targets: Tensor) -> Tensor:
     logits = _main(output)
     axis = class_axis(logits)
     if targets.is_floating_point() and targets.shape == logits.shape:
-        axis = axis if _sum_to_one(targets, axis) else 1  # as PyTorch has it
+        axis = axis if sum_to_one(targets, axis) else 1  # as PyTorch has it
         return functional.cross_entropy(logits.movedim(axis, 1), targets.movedim(axis, 1))
     if logits.movedim(axis, -1).shape[:-1] != targets.shape:
         if logits.shape[:1] + logits.shape[2:] == targets.shape:
