@@ -1,6 +1,6 @@
 """``gradcheck compare``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import typer
 
@@ -15,8 +15,8 @@ from gradcheck.spec.options.sweep import VARIED, CompareOptions
 #: The options of a network, each with several values.
 GRID = {
     name: Option(
-        f"{row.varied[0]}, as in {row.varied[1]}", row.group, "LIST", varied=row.varied, name=name, type=str | None,
-        completion=completed_lists(row),
+        f"{row.varied[0]}, as in {row.varied[1]}", row.group, "LIST", (), varied=row.varied, name=name,
+        type=Sequence[str], completion=completed_lists(row),
     )
     for name, row in VARIED.items()
     if row.varied
@@ -36,13 +36,13 @@ SWEEP_FAIL_ON = FAIL_ON.but(
 
 
 @command(GRID, CompareOptions, RankingOptions, shown=(SWEEP_FORMAT, AS_JSON, FILE, PLOT, SWEEP_FAIL_ON, QUIET))
-def compare(grid: Mapping[str, str | None], options: CompareOptions, ranking: RankingOptions, shown: Shown) -> None:
+def compare(grid: Mapping[str, Sequence[str]], options: CompareOptions, ranking: RankingOptions, shown: Shown) -> None:
     """Which of these initialisations, activations, norms, depths keeps the gradient alive? Ranked.
 
     Simulates every combination. Each network option takes a comma list, a range first:last:step, or of numbers
-    first:last:6log; with --baseline it holds one network against an earlier report instead.
+    first:last:6log, and may be repeated; with --baseline it holds one network against an earlier report instead.
     """
-    given = {name: text for name, text in grid.items() if text is not None}
+    given = {name: ",".join(lists) for name, lists in grid.items() if lists}
     if ranking["baseline"] is not None:
         for name in OF_SWEEPS:
             if name in shown.typed:

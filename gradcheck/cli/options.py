@@ -55,15 +55,21 @@ def _refuse_slips(command_name: str, table: Mapping[str, Option], words: Mapping
     """Raise the error for a value that is the next option, or a list of names where one is taken."""
     for name, row in table.items():
         value, allowed, option = words.get(name), row.names, name.replace("_", "-")
+        for word in value if isinstance(value, list) else (value,):
+            if isinstance(word, str) and word.startswith("--") and _stem(word) in words:
+                like = f", as in {row.varied[1]}" if row.varied and row.metavar == "LIST" else ""
+                raise OptionError(name, f"needs a value before {word}{like}")
         if not isinstance(value, str):
             continue
-        if value.startswith("--") and value[2:].removeprefix("no-").replace("-", "_") in words:
-            like = f", as in {row.varied[1]}" if row.varied and row.metavar == "LIST" else ""
-            raise OptionError(name, f"needs a value before {value}{like}")
         parts = value.split(",") if row.varied and allowed else []
         if len(parts) > 1 and {canonical(part, allowed) for part in parts} <= set(allowed):
             problem = f"takes one value in {command_name}; to compare several: gradcheck compare --{option} {value}"
             raise OptionError(name, problem)
+
+
+def _stem(word: str) -> str:
+    """Return what an option is called in Python: --no-shuffle ↦ shuffle."""
+    return word[2:].removeprefix("no-").replace("-", "_")
 
 
 def _parameter(row: Option) -> Parameter:

@@ -61,7 +61,8 @@ class TargetOptions(TypedDict):
 
     # fmt: off
     target: Annotated[str, Option(
-        "module:attribute, from the current folder: a model, or what returns one.", ARGUMENT, "TARGET", default=...,
+        "module:attribute or file.py:attribute, from the current folder: a model, or what returns one.", ARGUMENT,
+        "TARGET", default=...,
     )]
     # fmt: on
 

@@ -7,6 +7,7 @@ ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless", "axes-swapped",
     "axes-viewed", "examples-mixed", "sampled", "loss-floor", "examples-unheard", "gradient-partial",
+    "labels-uncounted",
 )  # fmt: skip
 
 #: Any of them.
@@ -24,7 +25,7 @@ DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
     "targets-huge", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed",
     "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow", "loss-risen", "gradient-outsized",
-    "features-apart", NEEDS_ADAM,
+    "features-apart", "outpaced", "rounds-to-zero", "logits-shrunk", NEEDS_ADAM,
 )  # fmt: skip
 
 #: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing

@@ -53,6 +53,7 @@ FINDINGS = (
             "loss-no-lower",
             "trained-before",
             "hardly-learnt",
+            "outpaced",
             "first-loss",
         ),
     ),

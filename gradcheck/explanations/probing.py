@@ -9,7 +9,7 @@ ALIASES = (
     "outside-loss", "no-derivative", "inputs-alike", "labels-alike", "inputs-large", "dropout-all", "dropout-most",
     "flat-operation", "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped",
     "axes-viewed", "state-detached", "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed",
-    "sampled", "loss-floor", "targets-huge", "examples-unheard", "gradient-partial",
+    "sampled", "loss-floor", "targets-huge", "examples-unheard", "gradient-partial", "labels-uncounted",
 )  # fmt: skip
 
 #: A model in the folder examples that trains.
@@ -76,7 +76,7 @@ PROBING = (
         "(a ReLU, a sigmoid at the end), outputs broadcast against targets, layers in a Python list that no optimizer "
         "sees, probabilities taken for logits or the converse, a softmax over the examples, labels "
         "that a loss doesn't take, units that all have the same weights, a loss of the wrong sign, examples that a "
-        "view mixes up, a draw by sample(), bounded logits.",
+        "view mixes up, a draw by sample(), bounded logits, labels that count for nothing.",
         why="Where a trial shows that the batch can't be learnt so, the verdict is not-learning. Else it is healthy, "
         "but --fail-on remarks fails on any of them, or on one by its name; any does not include them. What has no "
         "graph (.item(), detach(), argmax, no_grad), or nothing that is trained, is no-gradient.",
@@ -96,8 +96,9 @@ PROBING = (
         what="The gradient survives, and something beside it is out of the ordinary: a remark, or a size. Outputs so "
         "large that the loss starts at three times what a constant answer costs, as the read-out, residual blocks that "
         "add up, or the inputs are; targets far from 0 or a hundred times wider than 1; a likelihood beyond its "
-        "numbers' size; a term of the loss that is zero, or drowns another; a dropout of nearly everything; layers "
-        "whose gradient is a million times all others'; a chain that Adam trains and SGD hardly does.",
+        "numbers' size; a term of the loss that is zero, or drowns another; a dropout of nearly "
+        "everything; layers whose gradient is a million times all others'; one that float16 rounds to zero; a chain "
+        "that Adam trains and SGD hardly does; --steps that a trial of fewer outpaces.",
         why="Such a model may train, by an optimizer that is patient with it. So the verdict stays healthy, without a "
         "probability of training, and --fail-on doubts fails on any of them. Saturated layers with logits that make "
         "the loss start at ten times what guessing costs are tried: where it stays there, the verdict is exploding.",
@@ -117,6 +118,8 @@ PROBING = (
             "term-least",
             "term-drowned",
             "gradient-outsized",
+            "rounds-to-zero",
+            "logits-shrunk",
             "healthy-but",
         ),
     ),

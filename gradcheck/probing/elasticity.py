@@ -54,7 +54,7 @@ def causes_of_elasticity(flow: ModelFlow) -> tuple[Cause, ...]:
 def why_inelastic(found: Evidence) -> tuple[Cause, ...]:
     """Return why the loss hardly depends on the layers, if that is so: targets that are huge drown what they give."""
     first, causes = found.at_loss.first, causes_of_elasticity(found.flow)
-    if not causes or not first.has_huge_targets:
+    if not first.has_targets_out_of_sight and not (causes and first.has_huge_targets):
         return causes
     return (Cause("targets-huge", None, first.targets_rms, HUGE_TARGETS, {"outputs": first.output_rms}), *causes)
 

@@ -36,6 +36,11 @@ ENOUGH_LABELS = 5
 NO_BETTER = 0.97
 
 
+#: Logits are small for the read-out that gives them where they are less than this share of what it gives. Scales that
+#: are meant, as 1/width, are at 1/64 and more in models as published.
+SHRUNK = 1 / 200
+
+
 #: Targets whose standard deviation is this and more make plain SGD explode at a rate of 0.01, in a usual perceptron.
 WIDE_TARGETS = 100.0
 
@@ -51,11 +56,13 @@ class FirstLoss(NamedTuple):
     # root mean squares
     output_rms: float = math.nan
     targets_rms: float = math.nan
+    best_number: float = math.nan  # what the best single number costs as the answer to huge targets; nan of mean square
     readout_rms: float = math.nan  # before a softmax or sigmoid; nan of a model that is a single linear map
     inputs_rms: float = math.nan  # nan where a norm follows the first layer
     output_mean: float = math.nan  # the mean itself
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
     pair_width: int = 0
+    of_readout: bool = False  # logits are what the read-out gives, but for their shape and size
     of_cosines: bool = False  # logits are products of unit vectors, times a number, maybe with a margin
     soft: bool = False  # targets are probabilities: at best it is their own entropy, which may be close to guessing
     # shapes of the outputs, of the targets that were given theirs, and of what a loss of one's own would make of both
@@ -67,6 +74,14 @@ class FirstLoss(NamedTuple):
         """Whether the targets are numbers that are huge beside the outputs."""
         known = not self.classes and self.targets_rms > HUGE_TARGETS
         return known and self.targets_rms > HUGE_TARGETS * self.output_rms
+
+    @property
+    def has_targets_out_of_sight(self) -> bool:
+        """Whether nearly all of a loss of differences is how far off huge targets are, which a single number would be.
+
+        Of a squared error the gradient is as large: its elasticity shows it.
+        """
+        return self.has_huge_targets and self.value > LARGE_LOSS * self.best_number
 
     @property
     def floor_of_probabilities(self) -> float:
@@ -126,6 +141,8 @@ def said(first: FirstLoss) -> Iterator[Cause]:
         yield Cause("targets-wide", None, math.sqrt(first.constant_answer), WIDE_TARGETS)
     if first.outsized is not None:
         yield first.outsized
+    if first.of_readout and 0 < first.output_rms < SHRUNK * first.readout_rms:
+        yield Cause("logits-shrunk", None, first.readout_rms / first.output_rms, 1 / SHRUNK)
     if math.isfinite(first.value):
         known = first.constant_answer if math.isfinite(first.constant_answer) else None
         details = {"classes": first.classes} | ({"reshaped": first.reshaped} if first.reshaped else {})

@@ -83,7 +83,8 @@ class Judgement(NamedTuple, Generic[Found]):
         flags, regions, verdict = self.diagnosis
         accuse = (one for one in verdict.causes if one.code.partition("-")[0] not in (*SUSPECTED, "starts"))
         causes = (cause, *(one for one in accuse if one.code not in LARGE))  # said again where the loss starts large
-        if verdict.score < LIKELY and _is_plain(self.found.flow):
+        apart = verdict.status != "collapsed"  # else the score is low since the examples look alike
+        if apart and verdict.score < LIKELY and _is_plain(self.found.flow):
             causes = (Cause(NEEDS_ADAM, None, verdict.score, LIKELY), *causes)
         verdict = verdict._replace(status="healthy", score=max(verdict.score, LEARNS), causes=causes)
         flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)

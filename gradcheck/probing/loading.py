@@ -60,6 +60,8 @@ def load_attribute(text: str, what: str) -> Any:  # noqa: ANN401
 def parted(text: str, what: str) -> tuple[str, str]:
     """Return the module and the attribute that ``module:attribute`` names, without importing anything.
 
+    A file below the current folder stands for its module: ``src/models.py`` for ``src.models``.
+
     Raises
     ------
     GradcheckError
@@ -69,6 +71,10 @@ def parted(text: str, what: str) -> tuple[str, str]:
     held = NO_CODE.get(Path(module_name).suffix.lower())
     if held and (not colon or Path(module_name).is_file()):  # a module may be called pt
         raise GradcheckError(f"{what} {text!r} {held}")
+    file = Path(module_name)
+    if path and file.suffix == ".py" and file.is_file() and not file.is_absolute():
+        named = ".".join(file.with_suffix("").parts)
+        module_name = named if NAME.fullmatch(named) else module_name
     if not colon or not path or not NAME.fullmatch(module_name) or module_name.endswith(".py"):
         parts = _importable(module_name.removesuffix(".py"))
         like = f"{'.'.join(parts) or 'package.module'}:{path or 'build'}"

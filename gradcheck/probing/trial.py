@@ -130,7 +130,9 @@ def hold_trial(
     """
     start = lesson.first()
     constant, best, size = first.constant_answer, first.of_batch, math.nan
-    if math.isnan(constant):
+    if not math.isnan(first.best_number):
+        constant = best = first.best_number
+    elif math.isnan(constant):
         constant, size = lesson.of_answers()
         best, size = constant, math.nan if from_zero else size
     above = start - constant if math.isfinite(size) else start  # nan where no constant answer is known

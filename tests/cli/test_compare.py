@@ -52,6 +52,11 @@ def table(markdown):
     return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
 
 
+def test_a_repeated_option_adds_its_values(rows):
+    repeated = rows(f"--depth 2 --depth 6 --activation sigmoid --activation tanh,relu {SMALL}")
+    assert repeated == rows(f"--depth 2,6 --activation sigmoid,tanh,relu {SMALL}")
+
+
 # ---- formats
 
 

@@ -246,11 +246,17 @@ def test_what_the_user_s_code_prints_goes_to_stderr(project):
     assert ended.stderr == "loading\n"
 
 
+def test_a_file_below_the_current_folder_stands_for_its_module(project):
+    named, of_file = (project(MODEL, f"{target}:model --input 8x4 --json") for target in ("own", "own.py"))
+    assert of_file.returncode == 0
+    assert json.loads(of_file.stdout)["layers"] == json.loads(named.stdout)["layers"]
+
+
 @pytest.mark.parametrize(
     ("source", "line", "message"),
     [
         (MODEL, "own:modle --input 8x4", "own has no 'modle'; did you mean 'model'?"),
-        (MODEL, "own.py:model --input 8x4", "is not module:attribute; write own:model"),
+        (MODEL, "other.py:model --input 8x4", "is not module:attribute; write other:model"),
         (MODEL, "own --input 8x4", "is not module:attribute; write own:build"),
         (MODEL, "own.model --input 8x4", "write own:model, or own.model:build of a module own.model, from"),
         (MODEL, "../my-code/own:model", "is not module:attribute; write own:model, from the folder it is in"),

@@ -11,6 +11,7 @@ from gradcheck.diagnosis.sentences.code import TRAINED, Code
 from gradcheck.diagnosis.sentences.course import OF_COURSES
 from gradcheck.diagnosis.sentences.faults import OF_FAULTS
 from gradcheck.diagnosis.sentences.loss import OF_LOSS
+from gradcheck.diagnosis.sentences.nonfinite import OF_OPERATIONS
 from gradcheck.diagnosis.sentences.number_formats import OF_NUMBERS
 from gradcheck.diagnosis.sentences.parts import OF_PARTS
 from gradcheck.diagnosis.sentences.rate import OF_RATES
@@ -237,6 +238,7 @@ CODES = {
     **OF_COURSES,
     **OF_FAULTS,
     **OF_LOSS,
+    **OF_OPERATIONS,
     **OF_NUMBERS,
     **OF_RATES,
     **OF_PARTS,

@@ -127,6 +127,11 @@ OF_COURSES = {
         "value: the typical loss of the last third of the steps; limit: what guessing costs there",
         _hardly_learnt,
     ),
+    "outpaced": Code(
+        "the steps hardly bring the loss down, and fewer of Adam do; value: the loss after them; limit: after Adam's",
+        "{steps} steps bring the loss of this batch from {first:.3g} to {value:.3g}, and {trial} steps of Adam at a "
+        "rate of {rate:g}, from the same start, to {limit:.3g}: the rate, or the optimizer, doesn't suit the model",
+    ),
     "outputs-apart": Code(
         "value: the smallest effective rank of a layer whose examples look alike, though their outputs don't",
         "training has left few directions in a layer (effective rank {value:.1f}), and that is no collapse: "

@@ -129,10 +129,14 @@ def _norm_of_one(cause: Cause, flow: GradientFlow) -> str:
 
 def _over_batch(cause: Cause, flow: GradientFlow) -> str:
     if "axis" in cause.details:
-        own, classes = cause.details["axis"], cause.details["classes"]
+        own, classes, axis = (
+            cause.details["axis"],
+            cause.details["classes"],
+            "axis" if "framework" in cause.details else "dim",
+        )
         return (
             f"the softmax is taken over axis {own}, of {cause.value}, and the loss has the classes in axis {classes}: "
-            f"take axis={classes}"
+            f"take {axis}={classes}"
         )
     if cause.details.get("within"):
         return (
@@ -159,12 +163,15 @@ def _nll(cause: Cause, flow: GradientFlow) -> str:
             "kl_div is given probabilities and takes them for logarithms: its gradient is lost where it is wrong; give "
             "it log_softmax"
         )
+    loss, cure = cause.details.get("loss", "nll_loss"), "logits and cross_entropy"
     if cause.details["given"] == "probabilities":
+        more = "" if loss == "ctc_loss" else f", or {cure}"
         return (
-            "nll_loss is given probabilities and takes logarithms of them: a softmax's gradient is lost where it is "
-            "wrong; take log_softmax, or logits and cross_entropy"
+            f"{loss} is given probabilities and takes logarithms of them: a softmax's gradient is lost where it is "
+            f"wrong; take log_softmax{more}"
         )
-    return "nll_loss is given scores and takes log-probabilities: its loss falls without bound; take cross_entropy"
+    take = "log_softmax" if loss == "ctc_loss" else "cross_entropy"
+    return f"{loss} is given scores and takes log-probabilities: its loss falls without bound; take {take}"
 
 
 OF_FAULTS = {
@@ -253,7 +260,7 @@ OF_FAULTS = {
         "{name} goes along the {value} examples, as it wants (steps, examples, features) and is given the examples "
         "first: each one's answer depends on others; give it batch_first=True, or transpose",
     ),
-    "nll-not-log": Code("nll_loss is not given log-probabilities", _nll),
+    "nll-not-log": Code("nll_loss, or ctc_loss, is not given log-probabilities", _nll),
     "softmax-over-batch": Code(
         "a softmax is taken over the examples, or another axis than the classes'; value: how many there are",
         _over_batch,

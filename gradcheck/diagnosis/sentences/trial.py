@@ -76,6 +76,15 @@ def _fails(cause: Cause, flow: GradientFlow) -> str:
     )
 
 
+def _uncounted(cause: Cause, flow: GradientFlow) -> str:
+    silent, counts = ", ".join(f"{one:g}" for one in cause.details["silent"]), f"{cause.details['counts']:g}"
+    return (
+        f"targets of {silent} count for nothing: whatever the outputs are, the loss has a gradient only where the "
+        f"target is {counts}, and one answer suits all; look for a weight of zero, or for labels of 0 and 1 where the "
+        "loss takes -1 and 1"
+    )
+
+
 OF_TRIALS = {
     "gradient-partial": Code(
         "the gradient is that of a part of the loss; value: the loss's slope along it, over what it says", _partial
@@ -92,6 +101,17 @@ OF_TRIALS = {
         "the read-out gets some of each: a softmax or gate between is nearly a choice (a temperature far too small, "
         "scores too large)",
     ),
+    "logits-shrunk": Code(
+        "the logits are a small share of what the read-out gives; value: one over it",
+        "the logits are 1/{value:,.0f} of what the read-out gives (limit 1/{limit:g}), and so is the gradient: a "
+        "temperature, or another factor after it, is far off",
+    ),
+    "rounds-to-zero": Code(
+        "the loss's gradient by its outputs is zero in half precision, and isn't in single; value: of which share",
+        "of the loss's gradient by its outputs {hundredfold:.0f} % is zero in float16, and isn't in float32: take the "
+        "loss of output.float(), or keep the weights in float32 and train under autocast with a GradScaler",
+    ),
+    "labels-uncounted": Code("all targets but those of one value count for nothing; value: their share", _uncounted),
     "opened": Code(
         "weights that start at zero are measured after the first steps of training; value: how many",
         "{names} start{s} at zero: measured with the values that the first steps of training give {them}",

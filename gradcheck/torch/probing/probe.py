@@ -34,6 +34,7 @@ from gradcheck.torch.probing.training.first_steps import NO_STEPS, make_steps
 from gradcheck.torch.probing.training.gentler import keep_healthy
 from gradcheck.torch.probing.training.history import History
 from gradcheck.torch.probing.training.optimizers import Optimizer
+from gradcheck.torch.probing.training.outpaced import find_outpaced
 from gradcheck.torch.probing.underflow import Underflow, underflows
 
 
@@ -124,10 +125,11 @@ def probe(
     mode, amp = one_of("mode", mode, MODES), None if amp is None else one_of("amp", canonical(amp, AMP), AMP)
     (steps, seed), formats = check_counts(steps, seed), number_formats(number_format)
     plan = make_steps(model, steps, optimizer, lr, optimizer_options, warmup, clip)
+    may_try = trial and thresholds == USUAL
     once = plan is None and amp is None and suggest is False and not formats
     subject = ModelSubject(
         model, Batches(batch), loss, seed, thresholds, None if amp is None else AMP[amp], tick,
-        may_try=trial and thresholds == USUAL, once=once, count_zeros=amp is not None,
+        may_try=may_try, once=once, count_zeros=amp is not None,
         others=() if plan is None else plan.others,
     )  # fmt: skip
     history, lost, suggestions = History(model, one_batch=not callable(batch)), tuple[Underflow, ...](), None
@@ -142,6 +144,8 @@ def probe(
             lost = underflows(replace(subject, precision=None).run(0), subject.run(0))
         with nullcontext() if plan is None else untouched(model, training, beside):
             judgement = follow(subject.judge, plan, history, tick)
+        if plan is not None and may_try:
+            history.found += find_outpaced(partial(subject.lesson, subject.batches.take(0)), history, plan)
         if plan is not None and suggest is not False:
             glance = partial(subject.glance, first=history.first)
             suggestions = keep_healthy(model, plan, history, subject.judge, glance, tick)

@@ -14,6 +14,9 @@ from gradcheck.torch.layers import Layer
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.unregistered import kept_apart
 
+#: The largest power of two that a loss is scaled by where half precision has to hold it.
+MOST_IN_HALF = 15
+
 
 class Route(NamedTuple):
     """Which layers the signal goes through."""
@@ -114,5 +117,8 @@ def is_of_one(node: Node) -> bool:
 
 
 def shift_for(at_end: Tensor | None) -> int:
-    """Return the power of two that brings the gradient at the end to about 1."""
-    return shift_to_one(0.0 if at_end is None else float(at_end.detach().abs().max()))
+    """Return the power of two that brings the gradient at the end to about 1, as far as its numbers go."""
+    if at_end is None:
+        return 0
+    shift = shift_to_one(float(at_end.detach().abs().max()))
+    return min(shift, MOST_IN_HALF) if at_end.dtype == torch.float16 else shift

@@ -191,7 +191,8 @@ def _what_is_mixed(found: ModelPass, again: Again) -> ModelPass:
         return found
     seed_all(again.seed)
     with autocast(again.model, again.precision):
-        mixed = tuple(confirmed(found.mixed, influence_of(again.model, again.batch)))
+        tokens = max(one.details.get("tokens", 0) for one in found.mixed)
+        mixed = tuple(confirmed(found.mixed, influence_of(again.model, again.batch, tokens)))
     return replace(found, of_loss=(*mixed, *found.of_loss))
 
 

@@ -104,6 +104,19 @@ def test_a_chain_too_deep_for_the_start_of_pytorch_is_accused(activation, depth)
     assert "needs-adam" not in [cause.code for cause in verdict.causes]
 
 
+def test_a_plain_model_whose_few_inputs_make_the_examples_look_alike_needs_no_adam():
+    torch.manual_seed(0)
+    places = torch.rand(256, 2) * torch.tensor([1.0, 0.3])
+    colours = torch.stack([places[:, 0], places[:, 1], (6 * places.sum(1)).sin()], 1)
+    layers = nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 3)
+    untried = probe(nn.Sequential(*layers), (places, colours), trial=False).verdict
+    assert untried.status == "collapsed"
+    assert untried.score < 0.5
+    verdict = probe(nn.Sequential(*layers), (places, colours)).verdict
+    assert verdict.status == "healthy"
+    assert "needs-adam" not in [cause.code for cause in verdict.causes]
+
+
 def test_the_span_of_a_lesson_is_that_of_the_weights_gradients_per_entry(models):
     lesson = lesson_of(models.mlp(depth=3), (models.rows(), torch.arange(64) % 10))
     with lesson.adam(1e-3) as step:

@@ -50,6 +50,28 @@ def compared_targets(chosen: Loss, output: object, targets: object, value: Tenso
     return None
 
 
+def best_number(chosen: Loss, output: object, compared: Tensor, targets: object) -> float:
+    """Return what a loss of differences costs where the outputs all are the targets' mean or median; nan if unknown."""
+    with suppress(Exception), torch.no_grad():  # the user's own loss may have had its one pass
+        made, aim = _sole(output), compared.detach().double()
+        answers = (torch.full_like(made, float(one)) for one in (aim.mean(), aim.median()))
+        return min(float(chosen.function(one, targets)) for one in answers)
+    return math.nan
+
+
+def _sole(output: object) -> Tensor:
+    """Return the output if it is a single tensor.
+
+    Raises
+    ------
+    TypeError
+        It is more, or something else.
+    """
+    if not isinstance(output, Tensor):
+        raise TypeError("not a single tensor")
+    return output.detach()
+
+
 def outsized(chosen: Loss, output: object, targets: object, first: FirstLoss) -> Cause | None:
     """Return that a loss whose best answer nobody knows is far above what the sizes of outputs and targets explain."""
     made, given = floats(output), [one for one in tree_leaves(targets) if isinstance(one, Tensor) and one.numel()]

@@ -11,7 +11,7 @@ from gradcheck.probing.first_loss import FirstLoss
 from gradcheck.torch.graph import TRANSPARENT, Node, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.hooks import Call, Recording
-from gradcheck.torch.probing.loss.asking import compared_targets, outsized
+from gradcheck.torch.probing.loss.asking import best_number, compared_targets, outsized
 from gradcheck.torch.probing.loss.losses import BETWEEN, WITH_A_NUMBER, Loss, axis_of, made_by
 from gradcheck.torch.probing.loss.terms import adds_constant, find_terms
 
@@ -44,7 +44,8 @@ def look_at(
     if value is None:
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
-    if first.labels and not _comes_from(value.grad_fn, end.node):
+    first = first._replace(of_readout=first.labels > 0 and _comes_from(value.grad_fn, end.node))
+    if first.labels and not first.of_readout:
         vectors = list(_multiplied(value.grad_fn))
         of_cosines = bool(vectors) and all(map(_are_unit, vectors)) and first.output_rms <= USUAL_LOGITS
         first = first._replace(pair_width=0 if of_cosines else _pair_width(first, end, vectors), of_cosines=of_cosines)
@@ -77,6 +78,8 @@ def first_loss(chosen: Loss, output: object, targets: object, value: Tensor) -> 
     if classes and node is not None and node.name().startswith("NllLoss"):
         of_batch, labels = _label_entropy(node)
     first = FirstLoss(float(value.detach()), answer, of_batch, classes, labels, _size(tensor), _rms(compared))
+    if compared is not None and aim is None and first.has_huge_targets:
+        first = first._replace(best_number=best_number(chosen, output, compared, targets))
     if tensor is not None and not classes and not tensor.is_complex():
         first = first._replace(output_mean=float(tensor.detach().double().mean()))
     first = first._replace(soft=soft, reshaped=_reshaped(tensor, targets) if chosen.name == "mean-square" else ())

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +149,8 @@ def _of_labels(between: list[Node]) -> Iterator[Cause]:
                 yield Cause("labels-outside", None, high if high > 1 else low, details={"low": low, "high": high})
         elif name.startswith("NllLoss"):
             yield from _of_nll(node)
+        elif name.startswith("CtcLoss"):
+            yield from _not_log(node._saved_log_probs.detach().double(), -1, {"loss": "ctc_loss"})
         elif name.startswith("GatherBackward") and node._saved_dim in (1, 2**64 - 1):  # a class of each example
             function = made_by(node.next_functions[0][0], "LogBackward", *WITH_A_NUMBER)
             if function is not None and is_over_examples(function):
@@ -165,10 +167,29 @@ def _of_nll(node: Node) -> Iterator[Cause]:
     softmaxes = [one for one in functions if one is not None and "oftmax" in one.name()]
     if any(is_over_examples(one) and one._saved_result.shape == given.shape for one in softmaxes):
         yield Cause("softmax-over-batch", None, given.shape[0])
-    elif all(map(axis_of, softmaxes)) and bool((given.logsumexp(axis).abs() > NORMALISED).double().mean() > 0.5):
-        rows = given.sum(axis)
-        probabilities = bool((given >= 0).all()) and bool(((rows - 1).abs() < NORMALISED).all())
-        yield Cause("nll-not-log", details={"given": "probabilities" if probabilities else "scores"})
+    elif not_log := tuple(_not_log(given, axis, {})):
+        along = (one for softmax in softmaxes for one in _along_another(softmax, given.shape))
+        yield from [next(along, *not_log)] if all(map(axis_of, softmaxes)) else along
+
+
+def _not_log(given: Tensor, axis: int, details: dict[str, Any]) -> Iterator[Cause]:
+    """Yield that what a loss takes for log-probabilities of classes along an axis is something else."""
+    if bool((given.logsumexp(axis).abs() > NORMALISED).double().mean() > 0.5):
+        probabilities = bool((given >= 0).all()) and bool(((given.sum(axis) - 1).abs() < NORMALISED).all())
+        yield Cause("nll-not-log", details={"given": "probabilities" if probabilities else "scores", **details})
+
+
+def _along_another(softmax: Node, shape: torch.Size) -> Iterator[Cause]:
+    """Yield that a logarithm of a softmax is over another axis than the classes of what nll_loss is given.
+
+    That is of (examples, classes, …), or has a row of classes for each position.
+    """
+    made = softmax._saved_result.shape
+    classes = 1 if made == shape else len(made) - 1 if made[-1] == shape[1] and len(shape) == 2 else None
+    own = axis_of(softmax) % len(made)
+    classes = None if own == 0 and len(made) == 2 else classes  # all pairs, whose rows and columns are both chosen in
+    if softmax.name().startswith("LogSoftmax") and classes is not None and own != classes and made[own] > 1:
+        yield Cause("softmax-over-batch", None, made[own], details={"axis": own, "classes": classes} if own else {})
 
 
 def _of_divergence(targets: Tensor, between: list[Node]) -> Iterator[Cause]:

@@ -13,7 +13,7 @@ from gradcheck.torch.modules import all_modules, in_eval_mode
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.loss.axes import has_foreign_rows, made_shape
-from gradcheck.torch.probing.sequences.faults import find_swapped_axes
+from gradcheck.torch.probing.sequences.faults import find_swapped_axes, find_swapped_tokens
 
 #: An output has changed where it did by more than this share of the largest one: far above rounding.
 CHANGED = 1e-4
@@ -34,6 +34,7 @@ class Influence(NamedTuple):
     own: bool  # the example's own output, each time
     others: int  # how many outputs of other examples, at least
     alike: bool  # all examples have the same output
+    by_token: bool = False  # the order of the tokens matters to it, and that of the examples doesn't
 
 
 def suspect_mixing(
@@ -43,7 +44,8 @@ def suspect_mixing(
     tensor = main_tensor(output)
     if tensor is None or not tensor.dim() or len(tensor) != examples or examples < FEWEST or not tensor.requires_grad:
         return ()
-    found = [*find_swapped_axes(record, output, targets, examples), *_cut_elsewhere(graph, examples)]
+    found = [*find_swapped_axes(record, output, targets, examples), *find_swapped_tokens(record, output, examples)]
+    found += _cut_elsewhere(graph, examples)
     if bool((tensor.detach()[1:] == tensor.detach()[:1]).all()):
         found.append(Cause("examples-mixed", None, examples, details={"given": "", "made": ""}))
     return tuple(found)
@@ -94,12 +96,17 @@ def confirmed(suspected: tuple[Cause, ...], influence: Influence) -> Iterator[Ca
         by_view = bool(cause.details.get("given"))
         if cause.code == "examples-mixed" and not by_view and not influence.alike:
             continue
+        if "tokens" in cause.details and not influence.by_token:
+            continue
         whole = influence.alike or not influence.own  # nothing of what an example is reaches its own output
         yield Cause(*cause[:4], {**cause.details, "whole": whole, "others": influence.others})
 
 
-def influence_of(model: nn.Module, batch: Batch) -> Influence:
-    """Pass a batch without dropout and batch statistics, twice as it is, and twice with another example changed."""
+def influence_of(model: nn.Module, batch: Batch, tokens: int = 0) -> Influence:
+    """Pass a batch without dropout and batch statistics, twice as it is, and twice with another example changed.
+
+    Where the order of so many tokens is asked for, it is passed twice more, in another order of either axis.
+    """
     examples, found = batch.examples, list[tuple[bool, int]]()
     with torch.no_grad(), in_eval_mode(all_modules(model)):  # without what is drawn, and batch statistics
         before = _outputs(model, batch)
@@ -109,8 +116,25 @@ def influence_of(model: nn.Module, batch: Batch) -> Influence:
             now = _outputs(model, _changed(batch, place))
             moved = (now - before).abs().amax(1) > CHANGED * before.abs().max()
             found.append((bool(moved[place]), int(moved.sum()) - int(moved[place])))
+        by_token = tokens > 0 and _follows(model, batch, before, 0) and not _follows(model, batch, before, 1, tokens)
     alike = bool(((before - before[:1]).abs() <= CHANGED * before.abs().max()).all())
-    return Influence(any(own for own, _ in found), min(others for _, others in found), alike)
+    return Influence(any(own for own, _ in found), min(others for _, others in found), alike, by_token)
+
+
+def _follows(model: nn.Module, batch: Batch, before: Tensor, axis: int, tokens: int = 0) -> bool:
+    """Whether the outputs come in the inputs' order along an axis, and are the same otherwise."""
+    count = tokens or batch.examples
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+
+    def turned(one: Any) -> Any:  # noqa: ANN401
+        known = isinstance(one, Tensor) and one.dim() > axis and one.shape[axis] == count
+        return one.index_select(axis, order.to(one.device)) if known else one
+
+    arguments = tuple(map(turned, batch.arguments))
+    keywords = {name: turned(one) for name, one in batch.keywords.items()}
+    now = _outputs(model, batch._replace(arguments=arguments, keywords=keywords))
+    rows = (before.reshape(len(before), tokens, -1) if axis else before).index_select(axis, order.to(before.device))
+    return bool(((now.reshape(rows.shape) - rows).abs() <= CHANGED * before.abs().max()).all())
 
 
 def _outputs(model: nn.Module, batch: Batch) -> Tensor:

@@ -82,6 +82,22 @@ def _given(call: Call) -> Tensor | None:
     return next(iter(several(call.inputs[1] if len(call.inputs) > 1 else None)), None)
 
 
+def find_swapped_tokens(record: Recording, output: object, examples: int) -> Iterator[Cause]:
+    """Yield that attention may go along the examples, of a model that answers for each token: (examples, tokens, …).
+
+    A batch of (tokens, examples, …) looks alike, where all of that is meant: further passes have to tell.
+    """
+    tensor = main_tensor(output)
+    if tensor is None or tensor.dim() != 3 or tensor.shape[0] != examples or tensor.shape[1] in (1, examples):
+        return
+    for call in record.calls:
+        module, made = call.layer.module, call.output
+        if isinstance(module, nn.MultiheadAttention) and not module.batch_first and made.shape[:2] == tensor.shape[:2]:
+            details = {"name": call.layer.name, "tokens": tensor.shape[1]}
+            yield Cause("axes-swapped", None, examples, tensor.shape[1], details)
+            return
+
+
 def find_swapped_axes(record: Recording, output: object, targets: object, examples: int) -> Iterator[Cause]:
     """Yield that a recurrence or attention goes along the examples, which outputs and targets have a row for each of.
 

@@ -56,6 +56,13 @@ def test_targets_of_a_usual_size_are_not(loss):
     assert "targets-huge" not in codes(report)
 
 
+@pytest.mark.parametrize("loss", [by_parts, nn.functional.smooth_l1_loss])
+def test_targets_that_a_single_number_meets_far_better_are_named_though_each_weight_changes_the_loss(loss):
+    targets = (5000 + 1000 * AIM)[:, None].expand(64, 3) if loss is nn.functional.smooth_l1_loss else 5000 + 1000 * AIM
+    report = probe(perceptron(3), (INPUTS, targets), loss)
+    assert (report.verdict.status, codes(report)[0]) == ("not-learning", "targets-huge")
+
+
 def test_huge_targets_leave_their_mark_on_steps_of_training_under_such_a_loss():
     batch = INPUTS, 250_000 + 80_000 * AIM
     report = probe(perceptron(3), batch, pinball, steps=25, optimizer="adam", lr=1e-3)

@@ -129,6 +129,36 @@ def test_channels_that_are_moved_before_the_examples_and_then_flattened_are_name
     assert not found(lambda x: x.permute(1, 0, 2, 3).reshape(channels, 16, -1).permute(1, 2, 0).flatten(1))
 
 
+class Words(nn.Module):
+    """A transformer without batch_first that answers for each word, with positions along an axis of its input."""
+
+    def __init__(self, along):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, 0.1)
+        self.words, self.encoder = nn.Embedding(20, 8), nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+        self.head, self.along = nn.Linear(8, 20), along
+        self.positions = nn.Parameter(torch.randn(10, 1, 8) if along == 0 else torch.randn(10, 8))
+
+    def forward(self, x):
+        given = self.words(x)
+        return self.head(self.encoder(given if self.along is None else given + self.positions))
+
+
+@pytest.mark.parametrize(("along", "shape", "named"), [
+    (1, (16, 10), True),  # examples first, and attention goes along them
+    (0, (10, 16), False),  # words first, as the module wants them
+    (None, (10, 16), False),  # bags of words, of which nobody knows
+])  # fmt: skip
+def test_attention_along_the_examples_shows_in_an_order_that_does_not_matter(along, shape, named):
+    words = torch.randint(20, shape)
+
+    def loss(output, targets):
+        return nn.functional.cross_entropy(output.flatten(0, 1), targets.flatten())
+
+    causes = probe(Words(along), (words, words.flip(along or 0)), loss).verdict.causes
+    assert ("axes-swapped" in [cause.code for cause in causes]) is named
+
+
 class Nodes(nn.Module):
     """Attention among the examples, which are the nodes of one graph, behind an axis of one."""
 

@@ -1,0 +1,76 @@
+"""Labels that count for nothing: the loss's gradient is exactly zero wherever targets have them, whatever the outputs.
+
+The loss alone is asked, about outputs of one's own, so that a hinge that happens to be satisfied isn't taken for one.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from gradcheck.diagnosis.causes import Cause
+from gradcheck.probing.loss_faults import UNCOUNTED
+from gradcheck.torch.probing.loss.losses import Loss
+
+#: More targets, and outputs for each, aren't asked about.
+LARGEST, WIDEST = 2**20, 2**10
+
+#: Of more values they are numbers, or classes one of which may well be left out.
+MOST = 10
+
+#: Outputs are asked about as they are, of the other sign, and close together, each with another example's targets.
+FACTORS = (1.0, -1.0, 1e-3)
+
+
+def find_uncounted(chosen: Loss, output: object, targets: object, examples: int) -> Iterator[Cause]:
+    """Yield that of all values that the targets have only one changes the loss.
+
+    So it is where the weight of a class is zero, or where a loss of labels -1 and 1 is given 0 and 1. Not of labels
+    that stand for "not counted", and not where several values are left that count.
+    """
+    if not isinstance(targets, Tensor) or not 0 < targets.numel() <= LARGEST or targets.shape[:1] != (examples,):
+        return
+    values = targets.unique().tolist()
+    if not 2 <= len(values) <= MOST or not set(UNCOUNTED).isdisjoint(values):
+        return
+    heard = torch.zeros_like(targets, dtype=torch.bool)
+    with suppress(Exception), torch.enable_grad():  # the user's own loss may have had its one pass
+        for factor in FACTORS:
+            heard |= _heard(chosen, output, targets, factor)
+        counting = [value for value in values if heard[targets == value].any()]
+        if len(counting) == 1 and bool(heard[targets == counting[0]].all()):
+            share = float((targets != counting[0]).double().mean())
+            silent = [value for value in values if value != counting[0]]
+            yield Cause("labels-uncounted", None, share, None, {"counts": counting[0], "silent": silent})
+
+
+def _heard(chosen: Loss, output: object, targets: Tensor, factor: float) -> Tensor:
+    """Return of which targets' outputs the loss has a gradient, where these are scaled by a factor.
+
+    Raises
+    ------
+    ValueError
+        It isn't known which outputs a target belongs to.
+    """
+    asked = tree_map(lambda one: _leaf(one, factor), output)
+    leaves = [one for one in tree_leaves(asked) if isinstance(one, Tensor) and one.requires_grad]
+    if not leaves or any(one.numel() > WIDEST * len(targets) for one in leaves):
+        raise ValueError("no outputs, or too many")
+    heard = torch.zeros_like(targets, dtype=torch.bool)
+    for leaf, found in zip(leaves, torch.autograd.grad(chosen.function(asked, targets), leaves), strict=True):
+        if targets.numel() == len(targets) == len(leaf):
+            heard |= (found != 0).reshape(len(leaf), -1).any(1).reshape(targets.shape)
+        elif targets.numel() == leaf.numel():
+            heard |= (found != 0).reshape(targets.shape)
+        else:
+            raise ValueError("neither one for each example nor one for each number")
+    return heard
+
+
+def _leaf(one: object, factor: float) -> object:
+    if not isinstance(one, Tensor) or not one.requires_grad:
+        return one
+    turned = one.detach() if factor == 1 else one.detach().roll(1, 0)
+    return (factor * turned).requires_grad_()
