@@ -40,7 +40,9 @@ ROOMS = {
     "parametrization": (
         "base", "data", "engine", "errors", "families", "learning_rate", "pages", "render", "spec",
     ),
-    "explanations": ("base", "engine", "errors", "families", "mean_field", "render", "simulation", "spec"),
+    "explanations": (
+        "base", "diagnosis", "engine", "errors", "families", "mean_field", "render", "simulation", "spec",
+    ),
     "probing": ("base", "diagnosis", "engine", "errors", "flow", "spec"),
     "torch": (
         "base", "diagnosis", "engine", "errors", "flow", "learning_rate", "logs", "parametrization", "probing", "spec",

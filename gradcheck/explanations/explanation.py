@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, overload
 from gradcheck.base.calls import public
 from gradcheck.base.document import Document
 from gradcheck.base.record import plain
+from gradcheck.diagnosis.sentences.codes import CODES
 from gradcheck.errors import GradcheckError, folded, shown
 from gradcheck.explanations import NAMES, TOPICS, Topic
 
@@ -45,14 +46,23 @@ class Explanation(Document):
     text = "gradcheck.explanations.text:as_text"
 
     topic: Topic
+    cause: str = ""  # the code of a cause that was asked for, where the page is about several
     factors: tuple[Factor, ...] = ()  # from the last layer but one to the first, the way that the gradient goes
 
     def _in_short(self) -> str:
         return self.topic.name
 
+    @property
+    def meaning(self) -> str:
+        """What the cause means that was asked for; nothing without one."""
+        said = CODES[self.cause].meaning.partition("; ")[0] if self.cause else ""
+        return f"its {said}" if said.startswith("value: ") else said
+
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON values."""
         page: dict[str, Any] = plain(self.topic._asdict())
+        if self.cause:
+            page |= {"cause": self.cause, "meaning": self.meaning}
         for name in ("examples", "try_next"):
             page[name] = [{"command": one.command, "shows": one.shows} for one in getattr(self.topic, name)]
         return page | ({"factors": [factor._asdict() for factor in self.factors]} if self.factors else {})
@@ -109,7 +119,8 @@ def explain(topic: object = None) -> Explanation | Contents:
     name = {folded(name): page for name, page in NAMES.items()}.get(folded(asked))
     if name is None:
         raise GradcheckError(f"topic {shown(asked)} is unknown; {_hint(str(asked))}gradcheck explain lists all")
-    return Explanation(TOPICS[name], tuple(_factors()) if name == MULTIPLIED_OUT else ())
+    code = next((code for code in CODES if folded(code) == folded(asked) and code != name), "")
+    return Explanation(TOPICS[name], code, tuple(_factors()) if name == MULTIPLIED_OUT else ())
 
 
 def _hint(topic: str) -> str:

@@ -99,9 +99,9 @@ PROBING = (
         "numbers' size; a term of the loss that is zero, or drowns another; a dropout of nearly "
         "everything; layers whose gradient is a million times all others'; one that float16 rounds to zero; a chain "
         "that Adam trains and SGD hardly does; --steps that a trial of fewer outpaces.",
-        why="Such a model may train, by an optimizer that is patient with it. So the verdict stays healthy, without a "
-        "probability of training, and --fail-on doubts fails on any of them. Saturated layers with logits that make "
-        "the loss start at ten times what guessing costs are tried: where it stays there, the verdict is exploding.",
+        why="Such a model may train, by a patient optimizer. So the verdict stays healthy, without a "
+        "probability of training, and --fail-on doubts fails on any of them. Saturated layers whose loss starts at "
+        "ten times what guessing costs are tried: where it stays there, they explode.",
         formula=("large: first loss > 3 × the entropy of the labels, or the targets' variance",),
         examples=(Example("probe models:large_readout --input 8x32", "healthy", "draw its weights smaller"),),
         try_next=(HEALTHY,),

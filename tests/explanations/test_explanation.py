@@ -305,3 +305,15 @@ def test_the_factors_are_those_of_the_command_on_the_page(simulated):
     report = simulated(example.command)
     assert (report.config.depth, report.config.width) == (DEPTH, WIDTH)
     assert explain(MULTIPLIED_OUT).factors[-1].gradient_ratio == report.layers[0].gradient_ratio
+
+
+def test_a_cause_that_shares_its_page_says_first_what_it_means():
+    page = explain("axes-swapped")
+    assert (page.topic.name, page.cause) == ("remarks", "axes-swapped")
+    assert str(page).startswith("axes-swapped  a recurrence or attention takes the examples for steps (remarks)\n")
+    assert page.to_dict()["meaning"] == "a recurrence or attention takes the examples for steps"
+    assert "meaning" not in explain("remarks").to_dict()
+
+
+def test_a_command_that_shows_nothing_in_particular_has_no_arrow():
+    assert not [name for name in TOPICS if re.search(r"→ *\n", str(explain(name)))]

@@ -27,6 +27,8 @@ def as_text(explanation: Explanation, page: Page = PLAIN_PAGE) -> str:
     """Return a page: what and why, the formula, commands to type, the sources."""
     topic = explanation.topic if can_show_blocks(page.encoding) else _ascii(explanation.topic)
     page = page._replace(width=min(page.width, WIDEST))
+    if explanation.cause:
+        topic = topic._replace(name=explanation.cause, summary=f"{explanation.meaning} ({topic.name})")
     return printed(_page(topic, explanation.factors, page), page)
 
 
@@ -101,6 +103,8 @@ def _commands(label: str, examples: Sequence[Example]) -> Iterator[RenderableTyp
     for index, example in enumerate(examples):
         word = ("" if index else label).ljust(LABEL)
         yield Text.assemble(" " * INDENT, (word, "dim"), (example.command, "bold"), no_wrap=True)
+        if not example.shows:
+            continue
         shown = Text(example.shows)
         shown.stylize(STYLES.get(example.verdict, ""), 0, len(example.verdict))
         yield _labelled("", Text.assemble("→ ", shown))
