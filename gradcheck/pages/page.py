@@ -6,7 +6,7 @@ from gradcheck.base.record import Record, item
 from gradcheck.render.style import LOG_STYLES, STYLES
 
 #: How a column's values are shown: a power is given by its logarithm, a flag has a colour.
-Kind = Literal["text", "number", "power", "share", "whole", "flag"]
+Kind = Literal["text", "number", "power", "share", "chance", "whole", "flag"]
 
 #: A value of a cell: None is no number, a text beside numbers stands for itself.
 Cell = float | str | None

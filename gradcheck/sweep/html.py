@@ -24,7 +24,7 @@ DRAWN = 6
 #: What the table says of a row, beside its options.
 CELLS: Columns = {
     "verdict": ("flag", lambda row: verdict_of(row), ""),
-    "trains": ("share", lambda row: row["score"], "probability that plain SGD trains it"),
+    "trains": ("chance", lambda row: row["score"], "probability that plain SGD trains it"),
     "span": ("number", lambda row: _span(row), "decades between the strongest and the weakest layer's gradient"),
     "mean gain": ("number", lambda row: row["mean_local_gain"], "geometric mean of the factors from layer to layer"),
     "rank": ("number", lambda row: row["effective_rank_last"], "effective rank of the last layer's outputs"),
@@ -38,8 +38,8 @@ GROUPS: Columns = {
     "rows": ("whole", lambda one: one["rows"], ""),
     "healthy": ("whole", lambda one: one["healthy"], ""),
     "errors": ("whole", lambda one: one["errors"], ""),
-    "trains": ("share", lambda one: one["median_score"], "median"),
-    "trains, at worst": ("share", lambda one: one["worst_score"], ""),
+    "trains": ("chance", lambda one: one["median_score"], "median"),
+    "trains, at worst": ("chance", lambda one: one["worst_score"], ""),
     "span": ("number", lambda one: one["median_span"], "median"),
     "span, at worst": ("number", lambda one: one["worst_span"], ""),
 }

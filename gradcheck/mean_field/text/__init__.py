@@ -39,7 +39,7 @@ def as_text(report: TheoryReport, page: Page = PLAIN_PAGE) -> str:
 
 
 def _lines(report: TheoryReport, page: Page) -> Iterator[str]:
-    yield page.painted(page.readable(heading(report)), "dim")
+    yield from (page.painted(line, "dim") for line in page.wrapped(heading(report), 0))
     yield ""
     yield from _verdict(report, page)
     yield ""

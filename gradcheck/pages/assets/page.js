@@ -79,6 +79,7 @@
     number: (value) => significant(value),
     whole: (value) => Math.round(value).toLocaleString("en"),
     share: (value) => `${Number((100 * value).toPrecision(3))} %`,
+    chance: (value) => (value < 0.01 ? "below 1 %" : value > 0.99 ? "above 99 %" : `${Math.round(100 * value)} %`),
     power,
   };
 
