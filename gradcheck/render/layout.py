@@ -10,7 +10,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.render.columns import Columns
 from gradcheck.render.page import Page
 from gradcheck.render.style import INDENT, without_controls
 
@@ -48,9 +47,9 @@ def printed(parts: Iterable[RenderableType], page: Page) -> str:
     return page.readable("\n".join(line.rstrip() for line in capture.get().split("\n")))
 
 
-def borderless(names: Iterable[str] = (), left: Collection[str] = (), gap: int = 2) -> Columns:
+def borderless(names: Iterable[str] = (), left: Collection[str] = (), gap: int = 2) -> Table:
     """Return an empty table without lines: a column of numbers for each name, of words for each in `left`."""
-    table = Columns(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
     for name in names:
         table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
     return table
