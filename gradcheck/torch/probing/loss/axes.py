@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Node, shape_of, signed
+from gradcheck.torch.graph import Node, is_log_softmax, shape_of, signed
 from gradcheck.torch.probing.loss.losses import BETWEEN, axis_of
 
 #: Read-outs, and the axis in which their classes lie.
@@ -27,7 +27,7 @@ ROWS = 1000
 def find_cut_classes(between: Sequence[Node]) -> Iterator[Cause]:
     """Yield that the rows a cross-entropy chooses in aren't those of a read-out's classes."""
     for node in between:
-        if node.name().startswith("LogSoftmax") and node._saved_result.numel() <= MOST:
+        if is_log_softmax(node) and node._saved_result.numel() <= MOST:
             end, passed = _way_to_readout(node)
             axis, shape = READOUTS.get("" if end is None else end.name()), made_shape(end)
             if axis is None or len(shape) < 2 or shape[axis] != node._saved_result.shape[axis_of(node)]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gradcheck.probing.evidence import AtLoss
 from gradcheck.probing.first_loss import FirstLoss
-from gradcheck.torch.graph import TRANSPARENT, Node, nodes
+from gradcheck.torch.graph import TRANSPARENT, Node, is_log_softmax, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.probing.hooks import Call, Recording
 from gradcheck.torch.probing.loss.asking import best_number, compared_targets, outsized
@@ -179,7 +179,7 @@ def _rms(tensor: Tensor | None) -> float:
 def _size(output: Tensor | None) -> float:
     """Return the root mean square of outputs; of log-probabilities without -log(classes), which all have in common."""
     node = None if output is None else made_by(output.grad_fn)
-    if node is None or not node.name().startswith("LogSoftmax"):
+    if node is None or not is_log_softmax(node):
         return _rms(output)
     logits = node._saved_result.detach()
     return _rms(logits - logits.mean(axis_of(node), keepdim=True))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.probing.limits import UNREACHED
-from gradcheck.torch.graph import Graph, Node, is_derivative, nodes
+from gradcheck.torch.graph import Graph, Node, is_derivative, is_log_softmax, nodes
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules
 from gradcheck.torch.probing.loss.axes import find_cut_classes
@@ -162,9 +162,9 @@ def _of_nll(node: Node) -> Iterator[Cause]:
     axis = 1 if given.dim() > 1 else 0
     function = made_by(node.next_functions[0][0], "LogBackward", *WITH_A_NUMBER)
     functions = [function]
-    if function is not None and function.name().startswith("LogSoftmax"):  # the loss's, or one before it
+    if function is not None and is_log_softmax(function):  # the loss's, or one before it
         functions.append(made_by(function.next_functions[0][0], *WITH_A_NUMBER))
-    softmaxes = [one for one in functions if one is not None and "oftmax" in one.name()]
+    softmaxes = [one for one in functions if one is not None and _is_softmax(one)]
     if any(is_over_examples(one) and one._saved_result.shape == given.shape for one in softmaxes):
         yield Cause("softmax-over-batch", None, given.shape[0])
     elif not_log := tuple(_not_log(given, axis, {})):
@@ -188,7 +188,7 @@ def _along_another(softmax: Node, shape: torch.Size) -> Iterator[Cause]:
     classes = 1 if made == shape else len(made) - 1 if made[-1] == shape[1] and len(shape) == 2 else None
     own = axis_of(softmax) % len(made)
     classes = None if own == 0 and len(made) == 2 else classes  # all pairs, whose rows and columns are both chosen in
-    if softmax.name().startswith("LogSoftmax") and classes is not None and own != classes and made[own] > 1:
+    if is_log_softmax(softmax) and classes is not None and own != classes and made[own] > 1:
         yield Cause("softmax-over-batch", None, made[own], details={"axis": own, "classes": classes} if own else {})
 
 
@@ -206,10 +206,14 @@ def _of_divergence(targets: Tensor, between: list[Node]) -> Iterator[Cause]:
             return
 
 
+def _is_softmax(node: Node) -> bool:
+    return is_log_softmax(node) or node.name() == "SoftmaxBackward0"
+
+
 def _is_over_examples(output: Tensor) -> bool:
     """Whether an output, one row an example, is a softmax over the rows."""
     node = made_by(output.grad_fn)
-    if node is None or not node.name().startswith(("Softmax", "LogSoftmax")):
+    if node is None or not _is_softmax(node):
         return False
     return is_over_examples(node) and output.shape == node._saved_result.shape
 
