@@ -25,7 +25,7 @@ def find_distribution_as_logits(result: ForwardResult) -> Iterator[Cause]:
         return
     shares = tensor.detach().double()
     for node in nodes([value.grad_fn]):
-        if node.name().startswith("LogSoftmax") and node._saved_result.shape == shares.shape:
+        if node.name() == "LogSoftmaxBackward0" and node._saved_result.shape == shares.shape:
             axis = axis_of(node)
             if shares.shape[axis] > 1 and sum_to_one(shares, axis) and _is_softmax_of(node._saved_result, shares, axis):
                 room = float((1 - shares.square().sum(axis)).mean() / (1 - 1 / shares.shape[axis]))
