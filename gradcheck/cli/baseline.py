@@ -10,7 +10,7 @@ from gradcheck.cli.ranking import RankingOptions
 from gradcheck.cli.shown import Shown
 from gradcheck.diagnosis.label import is_doubtful
 from gradcheck.diagnosis.regression import MIXED, Regression, compare_reports, read_report
-from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, BY_NAME, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import InputError, OptionError, finite
 from gradcheck.spec.command_line import ONCE
@@ -122,4 +122,4 @@ def _failing(regression: Regression, after: Mapping[str, Any], causes: Sequence[
     if is_doubtful(after["verdict"]["status"], codes):
         remarks.add(ANY_DOUBT)
     asked = {*causes, *(found if "any" in causes else ()), *(remarks if REMARKS in causes else ())}
-    return (found | remarks) & asked
+    return (found | remarks | codes & {*BY_NAME}) & asked

@@ -23,7 +23,7 @@ from gradcheck.cli.shown import (
     Shown,
 )
 from gradcheck.cli.simulate import FORMATS, REPORT_FORMAT, fails
-from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, BY_NAME, REMARKS
 from gradcheck.engine.threads import wait_asleep
 from gradcheck.errors import MissingExtraError, OptionError
 from gradcheck.spec.options.option import ARGUMENT, Names, Option, rows
@@ -76,7 +76,7 @@ class BaselineOptions(TypedDict):
 
 PROBE_FAIL_ON = FAIL_ON.but(
     help="Exit with 1 if the verdict (HEALTHY, BUT: doubts, not any) or a layer's flag is this (repeatable)",
-    range=Names((*MODEL_CAUSES, SATURATED, ANY_DOUBT, REMARKS, *ASKED_FOR, "regression")),
+    range=Names((*MODEL_CAUSES, SATURATED, ANY_DOUBT, REMARKS, *ASKED_FOR, *BY_NAME, "regression")),
 )
 
 

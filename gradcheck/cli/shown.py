@@ -144,7 +144,7 @@ def _cause(names: tuple[str, ...], word: str) -> str:
 
 def _named_elsewhere(word: str) -> str:
     """Return what a name is that some report shows; nothing of any other word."""
-    from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS  # only a mistake pays for these
+    from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, BY_NAME, REMARKS  # only a mistake pays for these
     from gradcheck.diagnosis.sentences.codes import CODES
     from gradcheck.diagnosis.status import STATUSES
     from gradcheck.logs.findings.finding import FINDING_KINDS
@@ -153,7 +153,7 @@ def _named_elsewhere(word: str) -> str:
         return "nothing to fail on"
     if word in CAUSES:
         return "what gradcheck simulate and probe find"
-    if word in (*STATUSES, *ASKED_FOR, REMARKS, ANY_DOUBT):
+    if word in (*STATUSES, *ASKED_FOR, *BY_NAME, REMARKS, ANY_DOUBT):
         return "what gradcheck probe finds"
     if word in FINDING_KINDS:
         return "what gradcheck diagnose finds"

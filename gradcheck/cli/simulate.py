@@ -23,7 +23,7 @@ from gradcheck.cli.shown import (
     format_of,
 )
 from gradcheck.diagnosis.label import is_doubtful
-from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, REMARKS
+from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, BY_NAME, REMARKS
 from gradcheck.engine.threads import settle_threads
 from gradcheck.errors import OptionError
 from gradcheck.spec.options.option import Names
@@ -74,7 +74,7 @@ def fails(report: "Report", causes: Iterable[str]) -> bool:
     """Whether the verdict, a layer's flag, what decided, or what a trial found is one of the causes."""
     found: set[str] = {report.verdict.status, *(layer.flag for layer in report.layers)}
     codes = {cause.code for cause in report.verdict.causes}
-    found |= codes & {*ASKED_FOR}
+    found |= codes & {*ASKED_FOR, *BY_NAME}
     found |= {REMARKS} if codes & {*ASKED_FOR} else set()
     found |= {ANY_DOUBT} if is_doubtful(report.verdict.status, codes) else set()
     if report.trial is not None and report.trial.learns is False:

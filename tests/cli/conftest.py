@@ -313,10 +313,8 @@ def on_terminal(start):
                 os.close(theirs)
                 hung = Timer(PATIENCE, process.kill)
                 hung.start()
-                to_come = [
-                    *meanwhile,
-                    *([(interrupt_at, partial(process.send_signal, signal.SIGINT))] * bool(interrupt_at)),
-                ]
+                interruption = (interrupt_at, partial(process.send_signal, signal.SIGINT))
+                to_come = [*meanwhile, *[interruption] * bool(interrupt_at)]
                 shown, looked_at = b"", 0
                 while chunk := _read(ours):
                     shown += chunk
@@ -326,11 +324,8 @@ def on_terminal(start):
                 hung.cancel()
             os.close(ours)
             pipe.seek(0)
-            return SimpleNamespace(
-                returncode=process.returncode,
-                shown=shown.decode().replace("\r\n", "\n"),
-                stdout=pipe.read().decode(),
-            )
+            text = shown.decode().replace("\r\n", "\n")
+            return SimpleNamespace(returncode=process.returncode, shown=text, stdout=pipe.read().decode())
 
     return run
 

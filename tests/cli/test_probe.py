@@ -154,6 +154,19 @@ def test_a_softmax_twice_fails_where_it_is_asked_for_by_name_only():
     assert report.verdict.causes[0].code == "softmax-twice"
 
 
+def test_parameters_that_no_gradient_reaches_fail_where_that_is_asked_for_by_name_only():
+    class Pooled(torch.nn.Sequential):
+        def forward(self, x):
+            return self[0](x), self[1](x)
+
+    model, batch = Pooled(torch.nn.Linear(8, 4), torch.nn.Linear(8, 4)), (torch.randn(16, 8), torch.arange(16) % 4)
+    report = package.torch.probe(model, batch)
+    assert [fails(report, [cause]) for cause in ("unused", "remarks", "doubts", "any")] == [True, False, False, False]
+    assert "HEALTHY, BUT" not in str(report)
+    model[1].requires_grad_(False)
+    assert not fails(package.torch.probe(model, batch), ["unused"])
+
+
 def test_whatever_makes_a_verdict_doubtful_fails_where_that_is_asked_for():
     model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
     torch.nn.init.normal_(model[2].weight, 0, 10)

@@ -83,20 +83,6 @@ def _inputs_alike(cause: Cause, flow: GradientFlow) -> str:
     return f"{what}: no model could tell them apart; look at how the batch is made (expand, repeat, one index)"
 
 
-def _mixed(cause: Cause, flow: GradientFlow) -> str:
-    given, made, whole = cause.details["given"], cause.details["made"], cause.details["whole"]
-    if not given:
-        return (
-            f"all {cause.value} examples have the same output, and each of them changes it: something is taken over "
-            "the examples (mean(0), max(0), a norm or a sum of dim 0) where another axis is meant"
-        )
-    own = "an example's output has nothing of its own input" if whole else "an example's output depends on others"
-    return (
-        f"a view or reshape of {given} to {made} doesn't move an axis but cuts the same numbers elsewhere, so that "
-        f"{own}: take transpose() or permute() before it"
-    )
-
-
 def _labels_outside(cause: Cause, flow: GradientFlow) -> str:
     low, high, classes = cause.details["low"], cause.details["high"], cause.details.get("classes")
     if classes:
@@ -253,7 +239,6 @@ OF_FAULTS = {
         "for each example; a term in it has the wrong sign: a log-likelihood, a distance and a divergence are "
         "subtracted, added and added",
     ),
-    "examples-mixed": Code("outputs come of other examples; value: how many examples there are", _mixed),
     "sampled": Code(
         "layers whose gradient ends at a draw by sample(); value: how many",
         "{fed} is given a draw by sample(), which passes no gradient on to {names}: of what is drawn they learn "

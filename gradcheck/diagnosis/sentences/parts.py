@@ -45,9 +45,41 @@ def _not_looked_at(cause: Cause, flow: GradientFlow) -> str:
     return f"not looked at in a model of {cause.details['framework']}: {', '.join(most)} and {last}"
 
 
+def _mixed(cause: Cause, flow: GradientFlow) -> str:
+    given, made, whole = cause.details["given"], cause.details["made"], cause.details["whole"]
+    if normed := cause.details.get("normed"):
+        return (
+            f"what has the shape {normed} is divided by its norm over the {cause.value} examples, in eval mode, too, "
+            "so that an example's output depends on which others are there: take F.normalize(…, dim=-1) for its own"
+        )
+    if not given:
+        return (
+            f"all {cause.value} examples have the same output, and each of them changes it: something is taken over "
+            "the examples (mean(0), max(0), a norm or a sum of dim 0) where another axis is meant"
+        )
+    own = "an example's output has nothing of its own input" if whole else "an example's output depends on others"
+    return (
+        f"a view or reshape of {given} to {made} doesn't move an axis but cuts the same numbers elsewhere, so that "
+        f"{own}: take transpose() or permute() before it"
+    )
+
+
 OF_PARTS = {
+    "examples-mixed": Code("outputs come of other examples; value: how many examples there are", _mixed),
     "not-looked-at": Code(
         "what probe looks at in a PyTorch model, and could not here; value: how many things", _not_looked_at
+    ),
+    "output-ignored": Code(
+        "the loss ignores an output of the model that it was given targets for; value: how many layers it comes from",
+        "{names} lead{s} to an output that the loss doesn't depend on, though the batch has targets for as many as "
+        "there are: no step trains {them}; add the term of the loss that is missing",
+    ),
+    "future-seen": Code(
+        "outputs depend on later tokens, where targets are the next ones; value: how many outputs before it a changed "
+        "token moves",
+        "the targets are the next tokens, and changing token {token} changes the {value:,} outputs before it: they see "
+        "what they are to predict; mask what comes later from attention, take its softmax over the keys, and transpose "
+        "heads back before they are joined",
     ),
     "checkpoint-inputs": Code(
         "layers are in re-entrant checkpoints none of whose inputs requires a gradient; value: how many layers",

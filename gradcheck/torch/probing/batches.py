@@ -80,7 +80,7 @@ class Batches:
             except StopIteration:
                 raise OptionError("batch", f"ran out of batches: it has to give {number + 1} at least") from None
         batch = as_batch(made)
-        self._room -= sum(one.nbytes for one in _tensors((batch.arguments, batch.keywords, batch.targets)))
+        self._room -= sum(one.nbytes for one in tensors_in((batch.arguments, batch.keywords, batch.targets)))
         if self._room > 0 or not number:
             self._drawn[number] = batch
         return batch
@@ -90,15 +90,16 @@ class Batches:
         return self.one is not None or number in self._drawn
 
 
-def _tensors(value: object) -> Iterator[Tensor]:
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """Yield the tensors in a value, its lists and its mappings."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
         for one in value.values():
-            yield from _tensors(one)
+            yield from tensors_in(one)
     elif isinstance(value, tuple | list):
         for one in value:
-            yield from _tensors(one)
+            yield from tensors_in(one)
 
 
 def as_batch(batch: object) -> Batch:

@@ -185,9 +185,9 @@ class Recording:
             if one.requires_grad:
                 call.hooks.append(one.register_hook(partial(self.receive, call)))
 
-    def receive(self, call: Call, delta: Tensor) -> None:
-        """Note a gradient that arrives at what a call returned."""
-        if self.listening:
+    def receive(self, call: Call, delta: Tensor | None) -> None:
+        """Note a gradient that arrives at what a call returned: none at what goes unused of several things."""
+        if self.listening and delta is not None:
             call.receive(delta, count_zeros=self.count_zeros, brief=self.brief)
             if self.tally is not None:
                 self.tally.add(call.layer, "gradients", Scaled(as_rows(call.layer, delta), -self.shift))

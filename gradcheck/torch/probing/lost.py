@@ -16,6 +16,7 @@ from gradcheck.probing.measuring import heard_layers
 from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import Layer, is_zero, own_parameters
 from gradcheck.torch.modules import named_modules, named_parameters
+from gradcheck.torch.probing.batches import tensors_in
 from gradcheck.torch.probing.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.measuring import Gradients, Norms
@@ -147,6 +148,32 @@ def without_led_to(
     return {
         name: own for name, own in candidates.items() if not reached.intersection(own) and not _is_copy(own, gradients)
     }
+
+
+class Ungraded(NamedTuple):
+    """Modules that no gradient reaches, by whether an output of the model is made of them."""
+
+    apart: frozenset[str]  # those that lead to none
+    ignored: tuple[str, ...]  # those that lead to one the loss doesn't hear of, though it was given targets for it
+
+
+#: Of a pass that nobody asked.
+NONE_UNGRADED = Ungraded(frozenset(), ())
+
+
+def find_ungraded(model: nn.Module, gradients: Gradients, output: object, targets: object) -> Ungraded:
+    """Return the modules that no gradient reaches.
+
+    A head without targets may be trained by another loss, or be of no use to this task: there have to be as many
+    targets as outputs.
+    """
+    found = ungraded(model, gradients)
+    apart = frozenset(without_led_to(found, gradients, output))
+    several = 1 < len(floats(as_plain(output))) <= len([*tensors_in(targets)])
+    if not several or all(one is None for one in gradients.values()):
+        return Ungraded(apart, ())
+    heads = {name: own for name, own in with_matrices(found).items() if name not in apart}
+    return Ungraded(apart, tuple(name for name, own in heads.items() if not _is_copy(own, gradients)))
 
 
 def with_matrices(candidates: dict[str, list[nn.Parameter]]) -> dict[str, list[nn.Parameter]]:

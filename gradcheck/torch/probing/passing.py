@@ -36,7 +36,14 @@ from gradcheck.torch.probing.loss.partial import derivatives_watched, uses_unhea
 from gradcheck.torch.probing.loss.sampling import draws_watched
 from gradcheck.torch.probing.loss.saturation import Saturated, find_saturated
 from gradcheck.torch.probing.loss.value import loss_of
-from gradcheck.torch.probing.lost import find_trained, ungraded, without_gradient, without_idle, without_led_to
+from gradcheck.torch.probing.lost import (
+    NONE_UNGRADED,
+    Ungraded,
+    find_trained,
+    find_ungraded,
+    without_gradient,
+    without_idle,
+)
 from gradcheck.torch.probing.measuring import (
     Gradients,
     Norms,
@@ -79,7 +86,7 @@ class ModelPass(Evidence):
     parts: ModelParts
     values: Values
     saturated: Saturated | None = None  # what may shut the loss off from the read-out
-    apart: frozenset[str] = frozenset()  # modules that no gradient reaches, and that lead to no output either
+    ungraded: Ungraded = NONE_UNGRADED  # modules that no gradient reaches
     single: frozenset[str] = frozenset()  # layers that matter only to how a single token is weighed
     calls: int = 0  # of layers
     mixed: tuple[Cause, ...] = ()  # what makes it likely that examples are mixed up
@@ -196,7 +203,7 @@ def _measure(
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     origins = (*causes_of(looks.norms_of_one), *find_origins(model, batch, record, root, gradients, flow))
     partly = uses_unheard(record) or None
-    apart = frozenset(without_led_to(ungraded(model, gradients), gradients, output))
+    ungraded = find_ungraded(model, gradients, output, targets)
     for call in record.calls:
         call.free()
     unused, silent = without_gradient(model, norms)
@@ -205,7 +212,7 @@ def _measure(
         trained=find_trained(model, norms), closed=closed, cut=why_cut(record, layers, flow.obstacle),
         untrained=untrained, origins=origins, of_loss=of_loss, unused=unused, silent=silent, layers=layers,
         gradient_zeros=zeros, readout=route.readout, gradients=taken, shift=shift, values=values,
-        saturated=None if solved else saturated, apart=apart,
+        saturated=None if solved else saturated, ungraded=ungraded,
         calls=len(record.calls), single=frozenset(looks.single), mixed=mixed,
         partly=partly, unheard=unheard(record), suspected=tuple(find_much_dropped(model)),
         columns=None if record.brief else alike_by_columns(map(as_array, leaves), flow),

@@ -39,6 +39,7 @@ from gradcheck.torch.probing.moving import moved
 from gradcheck.torch.probing.origins import find_functional_dropout
 from gradcheck.torch.probing.passing import ModelPass
 from gradcheck.torch.probing.rounding import find_tiny
+from gradcheck.torch.probing.sequences.future import find_future
 from gradcheck.torch.probing.state import held, seed_all
 from gradcheck.torch.probing.tracing import Dependence, NonfiniteWatch, Origin, find_backward_origin, floats
 from gradcheck.torch.probing.untrained import NO_LAYER, name_cut
@@ -64,8 +65,8 @@ def look_again(found: ModelPass, again: Again) -> ModelPass:
     if found.untrained is not None and found.untrained.code in NO_LAYER:
         return found
     questions = (_why_nonfinite,) if _is_nonfinite(found) else (
-        _what_is_lost, _what_drops, _what_is_saturated, _what_is_rounding, _what_is_mixed, _what_is_sampled,
-        _what_is_partial, _what_is_least, _what_is_cut,
+        _what_is_lost, _what_is_ignored, _what_drops, _what_is_saturated, _what_is_rounding, _what_is_mixed,
+        _what_is_foreseen, _what_is_sampled, _what_is_partial, _what_is_least, _what_is_cut,
     )  # fmt: skip
     for question in questions:
         with suppress(*UNWATCHED):
@@ -84,7 +85,7 @@ def _why_nonfinite(found: ModelPass, again: Again) -> ModelPass:
 
 
 def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
-    if not found.apart and not _is_unnamed(found) and not found.at_loss.adds_constant:
+    if not found.ungraded.apart and not _is_unnamed(found) and not found.at_loss.adds_constant:
         return found
     candidates = ungraded(again.model, found.gradients)
     names = tuple(candidates)
@@ -112,6 +113,14 @@ def _what_is_lost(found: ModelPass, again: Again) -> ModelPass:
     if known.why is not None and known.names:
         return replace(found, lost=known.names, origins=(known.why, *found.origins))
     return replace(found, lost=known.names, untrained=known.why or found.untrained)
+
+
+def _what_is_ignored(found: ModelPass, again: Again) -> ModelPass:
+    names = tuple(name for name in found.ungraded.ignored if name not in found.lost)
+    if not names or found.untrained or found.closed:
+        return found
+    ignored = Cause("output-ignored", None, len(names), details={"names": names})
+    return replace(found, of_loss=(ignored, *found.of_loss))
 
 
 def _outputs_with(again: Again, weights: list[nn.Parameter]) -> list[Tensor]:
@@ -203,6 +212,12 @@ def _what_is_mixed(found: ModelPass, again: Again) -> ModelPass:
         tokens = max(one.details.get("tokens", 0) for one in found.mixed)
         mixed = tuple(confirmed(found.mixed, influence_of(again.model, again.batch, tokens)))
     return replace(found, of_loss=(*mixed, *found.of_loss))
+
+
+def _what_is_foreseen(found: ModelPass, again: Again) -> ModelPass:
+    seed_all(again.seed)
+    with autocast(again.model, again.precision):
+        return replace(found, of_loss=(*find_future(again.model, again.batch), *found.of_loss))
 
 
 def _what_is_sampled(found: ModelPass, again: Again) -> ModelPass:

@@ -239,6 +239,19 @@ def test_a_head_whose_term_of_the_loss_is_cut_off_is_lost(loss, names):
     assert report.verdict.status == ("no-gradient" if names else "healthy")
 
 
+@pytest.mark.parametrize(("targets", "loss", "named"), [
+    ((TAKEN, PAID), lambda out, t: functional.mse_loss(out[1], t[1]), ["actor"]),
+    ({"taken": TAKEN, "paid": PAID}, lambda out, t: functional.cross_entropy(out[0], t["taken"]), ["critic"]),
+    ((TAKEN, PAID), lambda out, t: functional.cross_entropy(out[0], t[0]) + functional.mse_loss(out[1], t[1]), []),
+    (PAID, lambda out, t: functional.mse_loss(out[1], t), []),
+], ids=["a tuple", "a mapping", "both heard", "targets for one"])  # fmt: skip
+def test_a_head_that_the_loss_ignores_is_named_where_it_was_given_targets_for_it(targets, loss, named):
+    report = probe(TwoHeads(), (INPUTS, targets), loss)
+    causes = [cause for cause in report.verdict.causes if cause.code == "output-ignored"]
+    assert [cause.text.partition(" leads")[0] for cause in causes] == named
+    assert report.verdict.status == "healthy"
+
+
 def test_what_a_term_without_a_graph_leaves_untrained_is_said_with_that_term(said):
     def loss(outputs, _):
         return of_policy(*outputs) + functional.mse_loss(outputs[1], PAID).detach()

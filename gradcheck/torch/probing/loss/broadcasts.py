@@ -9,6 +9,10 @@ from torch import Tensor
 
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.torch.graph import Node, shape_of
+from gradcheck.torch.layers import main_tensor
+from gradcheck.torch.probing.batches import tensors_in
+from gradcheck.torch.probing.lost import as_plain
+from gradcheck.torch.probing.tracing import floats
 
 #: What takes a part of an output, as o[:, 0].
 PARTS = ("Select", "Slice")
@@ -20,6 +24,10 @@ DIFFERENCES = ("SubBackward", "MseLoss", "L1Loss", "SmoothL1Loss", "HuberLoss")
 SCALES = ("Neg", "MulBackward", "DivBackward", "View", "Squeeze", "Clone", "ToCopy")
 
 
+#: The shapes of two things, and of what both make.
+Crossed = tuple[torch.Size, torch.Size, torch.Size]
+
+
 class Side(NamedTuple):
     """What an operation of two tensors was given on one side."""
 
@@ -27,13 +35,16 @@ class Side(NamedTuple):
     shape: torch.Size | None  # None where that isn't known
 
 
-def find_broadcast(output: Tensor | None, targets: object, between: list[Node]) -> Iterator[Cause]:
+def find_broadcast(output: object, targets: object, between: list[Node]) -> Iterator[Cause]:
     """Yield that (64, 1) and (64,) make (64, 64), of outputs and targets or of numbers made of these."""
     found, product = None, False
-    if output is not None and output.dim() and isinstance(targets, Tensor):
-        found = _of_parts(output, targets, between)
+    main = main_tensor(output)
+    if main is not None and main.dim() and isinstance(targets, Tensor):
+        found = _of_parts(main, targets, between)
+    elif not isinstance(targets, Tensor):
+        found = _of_several(output, targets, between)
     if found is None:
-        examples = len(output) if output is not None and output.dim() else 0
+        examples = len(main) if main is not None and main.dim() else 0
         found, product = next((one for node in between if (one := _of_product(node, examples)) is not None), None), True
     if found is not None:
         shapes = ["x".join(map(str, shape)) for shape in found]
@@ -41,7 +52,15 @@ def find_broadcast(output: Tensor | None, targets: object, between: list[Node]) 
         yield Cause("broadcast", None, found[2].numel(), details=details)
 
 
-def _of_parts(output: Tensor, targets: Tensor, between: list[Node]) -> tuple[torch.Size, torch.Size, torch.Size] | None:
+def _of_several(output: object, targets: object, between: list[Node]) -> Crossed | None:
+    """Return the same of several outputs or targets: of one and another that have a number for each example."""
+    made = [one for one in floats(as_plain(output)) if one.dim() and one.grad_fn is not None]
+    aims = [*tensors_in(targets)]
+    pairs = ((one, aim) for one in made for aim in aims if one.numel() == aim.numel() > 1)
+    return next((found for pair in pairs if (found := _of_parts(*pair, between)) is not None), None)
+
+
+def _of_parts(output: Tensor, targets: Tensor, between: list[Node]) -> Crossed | None:
     """Return the shapes of an output, or of one number of each of its rows, of the targets, and of what both make."""
     compared = {one for node in between if node.name().startswith(DIFFERENCES) for one, _ in node.next_functions}
     for node in between:
@@ -69,7 +88,7 @@ def _is_part(node: Node, output: Tensor) -> bool:
     return taken and node is output.grad_fn
 
 
-def _of_product(node: Node, examples: int) -> tuple[torch.Size, torch.Size, torch.Size] | None:
+def _of_product(node: Node, examples: int) -> Crossed | None:
     """Return the shapes of two columns and of all pairs, where the mean or sum of a product is taken over these.
 
     That is the product of both means, which nobody takes so many products for. Columns that both have a graph count

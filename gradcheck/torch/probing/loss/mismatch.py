@@ -53,7 +53,7 @@ def find_mismatch(
         if not is_derivative(node.name())
     ]
     tensor = main_tensor(output)
-    yield from find_broadcast(tensor, targets, between)
+    yield from find_broadcast(output, targets, between)
     if tensor is not None and not drawn:
         yield from _out_of_reach(tensor, between, end)
     if not drawn:

@@ -1,18 +1,20 @@
 """Examples that a model mixes up: a pass shows what makes it likely, and it is said where further ones confirm it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
-from gradcheck.torch.graph import Graph, Node
+from gradcheck.torch.graph import Graph, Node, signed
 from gradcheck.torch.layers import main_tensor
 from gradcheck.torch.modules import all_modules, in_eval_mode
 from gradcheck.torch.probing.batches import Batch
 from gradcheck.torch.probing.hooks import Recording
 from gradcheck.torch.probing.loss.axes import has_foreign_rows, made_shape
+from gradcheck.torch.probing.loss.bounds import depends_on_inputs
 from gradcheck.torch.probing.sequences.faults import find_swapped_axes, find_swapped_tokens
 
 #: An output has changed where it did by more than this share of the largest one: far above rounding.
@@ -26,6 +28,12 @@ VIEWS = ("ViewBackward0", "UnsafeViewBackward0")
 
 #: What moves axes, and a copy.
 TURNS = ("PermuteBackward", "TransposeBackward", "CloneBackward")
+
+#: What a norm goes through before something is divided by it.
+KEPT = ("Expand", "ClampMin", "AddBackward", "View", "Unsqueeze")
+
+#: What takes, or adds up, rows by their numbers.
+BY_NUMBER = ("Index", "Scatter", "Gather", "Sparse", "SegmentReduce")
 
 
 class Influence(NamedTuple):
@@ -45,7 +53,7 @@ def suspect_mixing(
     if tensor is None or not tensor.dim() or len(tensor) != examples or examples < FEWEST or not tensor.requires_grad:
         return ()
     found = [*find_swapped_axes(record, output, targets, examples), *find_swapped_tokens(record, output, examples)]
-    found += _cut_elsewhere(graph, examples)
+    found += [*_cut_elsewhere(graph, examples), *_normed_over(graph, examples)]
     if bool((tensor.detach()[1:] == tensor.detach()[:1]).all()):
         found.append(Cause("examples-mixed", None, examples, details={"given": "", "made": ""}))
     return tuple(found)
@@ -63,6 +71,41 @@ def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
             sizes = {"given": "x".join(map(str, given)), "made": "x".join(map(str, made))}
             yield Cause("examples-mixed", None, examples, details=sizes)
             return
+
+
+def _normed_over(graph: Graph, examples: int) -> Iterator[Cause]:
+    """Yield that rows, one an example, are divided by the norm of their columns.
+
+    Not where they hear of each other by other ways, too, as the nodes of a graph do; and not where a derivative that
+    the loss took has freed what the graph kept.
+    """
+    with suppress(RuntimeError):
+        shapes = (_normed(node) for node, name in graph.names.items() if name.startswith("DivBackward"))
+        shape = next((one for one in shapes if one[:1] == (examples,)), None)
+        if shape and not any(_is_between_examples(node, name, examples) for node, name in graph.names.items()):
+            normed = "x".join(map(str, shape))
+            yield Cause("examples-mixed", None, examples, details={"given": normed, "made": "", "normed": normed})
+
+
+def _normed(quotient: Node) -> tuple[int, ...]:
+    """Return the shape of what is divided by its own norm over its first axis alone, if it is and is no weight."""
+    (divided, _), (norm, _) = (*quotient.next_functions, (None, 0))[:2]
+    while norm is not None and norm.name().startswith(KEPT):
+        norm = norm.next_functions[0][0]
+    if norm is None or not norm.name().startswith("LinalgVectorNorm") or norm.next_functions[0][0] is not divided:
+        return ()
+    shape = tuple(norm._saved_self.shape)
+    over_first = len(shape) > 1 and [signed(one) % len(shape) for one in norm._saved_dim or ()] == [0]
+    return shape if over_first and depends_on_inputs(norm) else ()
+
+
+def _is_between_examples(node: Node, name: str, examples: int) -> bool:
+    """Whether an operation takes rows by their numbers, or weighs them by a matrix that has a row for each example."""
+    if name.startswith(("Mm", "Addmm")):
+        weights = node._saved_self if name.startswith("Mm") else node._saved_mat1
+        constant = weights is not None and node.next_functions[-2][0] is None
+        return constant and tuple(weights.shape) == (examples, examples)
+    return name.startswith(BY_NUMBER) or (name == "SoftmaxBackward0" and examples in node._saved_result.shape[1:])
 
 
 def _moves_axis(given: tuple[int, ...], made: tuple[int, ...], examples: int) -> bool:

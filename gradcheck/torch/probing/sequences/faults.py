@@ -104,11 +104,12 @@ def find_swapped_axes(record: Recording, output: object, targets: object, exampl
     Not of a single sequence, whose steps may well be what is to be told apart.
     """
     tensor = main_tensor(output)
-    if tensor is None or tensor.dim() != 2 or not isinstance(targets, Tensor) or targets.dim() > 2:
+    if tensor is None or tensor.dim() not in (1, 2) or not isinstance(targets, Tensor) or targets.dim() > 2:
         return
     if not len(tensor) == examples == (targets.shape[0] if targets.dim() else 0):
         return
-    width = tensor.shape[1] if targets.dim() == 2 else 0  # (steps, examples), a number for each step of each example
+    of_steps = targets.dim() == tensor.dim() == 2  # perhaps (steps, examples), a number for each step of each example
+    width = tensor.shape[1] if of_steps else 0
     for call in record.calls:
         attends = isinstance(call.layer.module, nn.MultiheadAttention)  # its output has the shape of its queries
         given = call.output if attends else call.inputs[0] if call.inputs else None

@@ -82,6 +82,28 @@ def test_shapes_that_are_broadcast_in_the_loss_are_named(loss):
     assert codes(NUMBERS, loss) == []
 
 
+@pytest.mark.parametrize("shape", [(16,), (16, 1)], ids=["broadcast", "alike"])
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_one_of_several_targets_that_is_broadcast_is_named(heads, shape):
+    class Headed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.classes, self.number = nn.Linear(8, 4), nn.Linear(8, 1)
+
+        def forward(self, x):
+            return (self.classes(x), self.number(x))[-heads:] if heads > 1 else self.number(x)
+
+    def loss(output, targets):
+        if heads == 1:
+            return functional.mse_loss(output, targets["number"])
+        return functional.cross_entropy(output[0], targets["kind"]) + functional.mse_loss(output[1], targets["number"])
+
+    targets = {"kind": torch.arange(16) % 4, "number": torch.randn(shape)}
+    named = [cause.code for cause in probe(Headed(), (torch.randn(16, 8), targets), loss).verdict.causes]
+    assert ("broadcast" in named) is (shape == (16,))
+
+
 def test_differences_of_all_pairs_of_outputs_are_no_broadcast_targets():
     def ranking(output, targets):
         return functional.softplus(-(output - output.T) * (targets[:, None] - targets)).mean()

@@ -192,3 +192,32 @@ def test_what_a_split_makes_is_followed_by_the_piece_that_is_used():
     verdict = looked_at(ClassToken())
     assert verdict.status == "healthy"
     assert not mixed(verdict)
+
+
+class Embedding(nn.Module):
+    """Unit vectors of inputs, or of some that hear of each other before that."""
+
+    def __init__(self, over, among=None):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 8))
+        self.over, self.among = over, among
+
+    def forward(self, x):
+        made = self.layers(x) if self.among is None else self.among @ self.layers(x)
+        return nn.functional.normalize(made, dim=self.over) if self.over is not None else made / made.norm(dim=0)
+
+
+def contrast(output, _):
+    return nn.functional.cross_entropy(output @ output.roll(1, 0).T, torch.arange(len(output)))
+
+
+@pytest.mark.parametrize(("over", "named"), [(0, True), (None, True), (1, False)], ids=["0", "by hand", "1"])
+def test_rows_that_are_divided_by_the_norm_of_their_columns_are_named(over, named):
+    found = mixed(probe(Embedding(over), (torch.randn(16, 4), torch.zeros(16)), contrast).verdict)
+    assert ["16x8 is divided by its norm over the 16 examples" in one.text for one in found] == [True] * named
+
+
+def test_nodes_of_a_graph_that_are_divided_so_are_not():
+    neighbours = torch.eye(16) + torch.eye(16).roll(1, 0)
+    batch = torch.randn(16, 4), torch.zeros(16)
+    assert not mixed(probe(Embedding(0, neighbours / 2), batch, contrast).verdict)

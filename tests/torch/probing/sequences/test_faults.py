@@ -96,6 +96,16 @@ def test_a_recurrence_along_the_steps_is_not(model):
     assert "axes-swapped" not in codes(probe(model, sequences()))
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_number_for_each_example_in_place_of_a_row_shows_it_as_well(batch_first):
+    class Single(Reader):
+        def forward(self, x):
+            return super().forward(x)[:, 0]
+
+    report = probe(Single(batch_first), (torch.randn(16, 10, 4), torch.rand(16)), nn.BCEWithLogitsLoss())
+    assert ("axes-swapped" in codes(report)) is not batch_first
+
+
 def test_a_recurrence_over_steps_first_whose_answers_are_its_steps_is_not():
     class Tagger(Reader):
         def forward(self, x):

@@ -291,3 +291,21 @@ def test_a_recurrence_that_explodes_is_called_so_though_its_examples_look_alike(
     nn.init.orthogonal_(model.cells.weight_hh_l0, 3.0)
     verdict = probe(model, (torch.randn(32, 40, 2), torch.randn(32, 1))).verdict
     assert (verdict.status, verdict.causes[0].code) == ("exploding", "explodes-in-time")
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_a_recurrence_whose_last_state_alone_is_read_is_measured_whichever_axis_is_first(kind, layers, batch_first):
+    class Ending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cells, self.head = getattr(nn, kind)(8, 16, layers, batch_first=batch_first), nn.Linear(16, 4)
+
+        def forward(self, x):
+            states = self.cells(x if batch_first else x.transpose(0, 1))[1]
+            return self.head((states[0] if kind == "LSTM" else states)[-1])
+
+    report = probe(Ending(), (torch.randn(6, 12, 8), CLASSES))
+    assert report.verdict.status == "healthy"
+    assert report.model.recurrences[-1].steps == 12
