@@ -189,12 +189,12 @@ def is_derivative(name: str) -> bool:
     return name.count("Backward") > 1
 
 
-@cache
 def is_log_softmax(node: Node) -> bool:
     """Whether a node is a logarithm of a softmax, which keeps its result; that of its derivative keeps none."""
     return bool(node.name() == "LogSoftmaxBackward0")
 
 
+@cache
 def is_softmax(name: str) -> bool:
     """Whether a node is a softmax over scores, of any kind: masked, sparse, of the user's own; no logarithm of one."""
     if is_derivative(name):
