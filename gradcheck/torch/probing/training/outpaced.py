@@ -10,7 +10,7 @@ from gradcheck.torch.probing.training.history import TRAINED, History
 from gradcheck.torch.probing.training.lesson import Lesson
 
 #: A loss that has fallen by more than this share of what it might is on its way.
-LITTLE = 0.2
+LITTLE = 0.1
 
 #: What says already that the steps lead nowhere, or that there is nothing to learn.
 SAID = ("loss-risen", "trained-before")
