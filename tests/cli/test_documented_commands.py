@@ -112,6 +112,7 @@ def test_the_python_of_a_how_to_page_runs(page, folder):
     model, batch = healthy(), (torch.randn(8, 32), torch.randint(10, (8,)))
     names = {
         "model": model, "inputs": batch[0], "targets": batch[1], "batches": [batch] * 20, "np": np,
+        "torch": torch, "device": "cpu",
         "criterion": torch.nn.CrossEntropyLoss(), "optimizer": torch.optim.SGD(model.parameters(), 0.01),
         "gradients": [np.ones(3), np.ones((2, 2))],
         **dict.fromkeys(("W1", "b1", "W2", "b2", "W_out", "b_out"), np.ones(2)),

@@ -70,7 +70,8 @@ OF_PARTS = {
         "what probe looks at in a PyTorch model, and could not here; value: how many things", _not_looked_at
     ),
     "output-ignored": Code(
-        "the loss ignores an output of the model, and there are as many targets as outputs; value: how many layers it comes from",
+        "the loss ignores an output of the model, and there are as many targets as outputs; value: how many layers "
+        "lead to it",
         "{names} lead{s} to an output that the loss doesn't depend on, though the batch has as many targets as the "
         "model has outputs: no step trains {them}; add the term of the loss, if one is missing",
     ),

@@ -65,7 +65,7 @@ BEFORE = 3
 EXPLAINED_BY = {
     "spikes": ("exploding",), "loss-jump": ("spikes", "huge"), "not-learning": ("huge", "zeros"),
     "loss-rises": ("huge",), "huge": ("exploding", "nonfinite"),
-    "always-clipped": ("clipped-scaled",),
+    "always-clipped": ("clipped-scaled",), "never-clipped": ("clipped-scaled",),
 }  # fmt: skip
 
 #: Findings that explain nothing where they are notes.

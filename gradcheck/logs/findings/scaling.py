@@ -6,6 +6,8 @@
 | ``SLOPE`` | 0.7 … 1.3 | norms that carry the scale move as it does; others don't move with it at all |
 | ``REST`` | 35 % of the scale's range | what is left when the scale is taken out is steadier than what was there |
 | ``SAME`` | 1 % | digits that a log drops |
+| ``ONE``, ``NEARLY_ALL`` | 1e-4, in 90 % of the rows | norms that agree so closely have been set to a number |
+| ``FIRST_SCALE`` | 65536 | what a loss scale begins with, and often stays at, where the log has none |
 """
 
 import numpy as np
@@ -15,6 +17,7 @@ from gradcheck.logs.robust import Numbers, median, nanmedians
 from gradcheck.logs.series import Series, logarithms
 
 MOVES, SLOPE, REST, SAME = 0.6, (0.7, 1.3), 0.35, 0.01
+ONE, NEARLY_ALL, FIRST_SCALE = 1e-4, 0.9, 65536.0
 
 #: Fewest rows at one scale, and fewest rows with a scale at all.
 FEWEST_AT_ONE, FEWEST_ROWS = 3, 12
@@ -43,6 +46,8 @@ def _moves_with(levels: Numbers, scales: Numbers) -> bool:
 def find_clipped_scaled(series: Series, max_norm: float | None = None) -> list[Finding]:
     """Find clipping before unscaling: times the scale, the norms after clipping are one and the same threshold."""
     before, after, scales = series.norms, series.values("grad_norm_after"), series.values("loss_scale")
+    if not _some(after):
+        return _find_one_threshold(series, max_norm)
     known = (before > 0) & (after > 0) & (scales > 1)
     if known.sum() < FEWEST_ROWS:
         return []
@@ -58,6 +63,34 @@ def find_clipped_scaled(series: Series, max_norm: float | None = None) -> list[F
     if not steady or not (moved or named) or kept > 0.5:
         return []
     return [Finding("clipped-scaled", *series.ends, (), {"kept": kept, "threshold": limit}, 1.0)]
+
+
+def _find_one_threshold(series: Series, max_norm: float | None) -> list[Finding]:
+    """Find the same in norms that were taken after clipping: times the scale they are one round number.
+
+    At a single scale a norm that was clipped as it should be is one number as well; then it is the round one.
+    """
+    norms, scales = series.norms, series.values("loss_scale")
+    scales = scales if _some(scales) else np.full(len(norms), FIRST_SCALE)
+    known = (norms > 0) & (scales > 1)
+    if known.sum() < max(FEWEST_ROWS, NEARLY_ALL * len(norms)):
+        return []
+    norms, scales = norms[known], scales[known]
+    limits, norm = norms * scales, median(norms)
+    limit = median(limits)
+    if np.mean(np.abs(limits / limit - 1) < ONE) < NEARLY_ALL or limit < 10 * norm:
+        return []
+    moved = scales.max() >= 2 * scales.min() and _steady_elsewhere(limits / limit, scales)
+    named = max_norm is not None and abs(limit - max_norm) < SAME * max_norm
+    if not (moved or named or (_is_round(limit) and not _is_round(norm))):
+        return []
+    return [Finding("clipped-scaled", *series.ends, (), {"kept": norm / limit, "threshold": limit}, 1.0)]
+
+
+def _is_round(limit: float) -> bool:
+    """Whether a number is 1, 2 or 5 times a power of ten, as thresholds are."""
+    digits = limit / 10.0 ** np.floor(np.log10(limit) + ONE)
+    return any(abs(digits - one) < ONE * one for one in (1.0, 2.0, 5.0))
 
 
 def _steady_elsewhere(limits: Numbers, scales: Numbers) -> bool:

@@ -56,3 +56,16 @@ def test_a_norm_clipped_as_it_should_be_at_one_scale_but_for_its_search_is_none(
     """At one scale a clipped norm times the scale is always the same number."""
     clipped = rows(lambda step, noise: 3 * noise, lambda step: 2.0 ** max(10, 12 - step), lambda step, noise: 0.3)
     assert "clipped-scaled" not in kinds(found(list(clipped)))
+
+
+@pytest.mark.parametrize("scale", [doubling, lambda step: 65536.0, lambda step: None])
+def test_norms_taken_after_clipping_of_scaled_gradients_are_one_threshold_over_the_scale(scale, found):
+    (one,) = found(list(rows(lambda step, noise: (1 + 1e-7 * noise) / (scale(step) or 65536), scale)))
+    assert one.kind == "clipped-scaled"
+    assert one.numbers["threshold"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("scale", [lambda step: 65536.0, lambda step: None])
+@pytest.mark.parametrize("norm", [0.5, 1.0, 3e-5])
+def test_a_norm_that_is_one_number_by_itself_was_clipped_as_it_should_be(norm, scale, found):
+    assert "clipped-scaled" not in kinds(found(list(rows(lambda step, noise: norm * (1 + 1e-7 * noise), scale))))
