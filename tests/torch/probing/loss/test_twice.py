@@ -1,11 +1,13 @@
 """Probabilities that a loss takes for logits, whatever has made them."""
 
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional
 
-from gradcheck.torch import probe
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
 
 INPUTS, LABELS = torch.randn(32, 8), torch.arange(32) % 5
 

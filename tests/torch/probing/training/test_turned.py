@@ -1,11 +1,13 @@
 """A gradient that is turned round on its way back, so that the loss rises on purpose."""
 
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional
 
-from gradcheck.torch import probe
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from gradcheck.torch import probe  # noqa: E402
 
 
 class Turned(torch.autograd.Function):
