@@ -201,6 +201,8 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("if the run was resumed there: no checkpoint was loaded, or into nothing; look at what load_state_dict "
               "returns, and at the step that the optimizer's state is at", ("began-anew",), True),
         Cause("if it is another fold, task or trial, give each a log of its own", ("began-anew",), True),
+        Cause("what was learnt is lost and doesn't come back: end this run, and go on from a checkpoint before this "
+              "step", ("settled",), True),
         _JUMP,
         Cause("the loss scale falls there: gradients overflowed in half precision; use bfloat16, or lower the learning "
               "rate", ("scale-falls",), True),

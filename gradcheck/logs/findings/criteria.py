@@ -115,6 +115,8 @@ def _is_explained(one: Finding, found: list[Finding], series: Series) -> bool:
     if one.kind in OF_THE_LOSS and any(other.weight == ERROR and not _before(one, other, series) for other in others):
         return True
     causes: tuple[str, ...] = EXPLAINED_BY.get(one.kind, ())
+    if "settled" in one.signs:  # a jump that never came back is no effect of the spike that it began with
+        causes = tuple(cause for cause in causes if cause != "spikes")
     if one.kind == "collapsed":
         causes = ("nonfinite",) if one.details.get("zero_loss") or one.details.get("beside") else ("zeros",)
     return any(other.kind in causes and not (other.kind in MAY_BE_NOTES and other.weight == NOTE) for other in others)

@@ -22,6 +22,7 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``EARLY`` | 6 rows | so many before a jump show a level, if all after it are above |
 | ``LEFT`` | a quarter of the jump | if no more is left of it at the end, new data were learnt: a note |
 | ``ABOVE`` | 10-fold | a loss that ends so far above where it jumped from has not learnt them |
+| ``SETTLED`` | 2-fold; 10 % | nor has one that ends twice as high and was there within a dozen rows: it stands still |
 | ``AGAIN`` | half of the jump | so high a jump before, from which it came back: restarts, or seasons of the data |
 | ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
 """
@@ -52,7 +53,7 @@ from gradcheck.logs.words import words
 ENOUGH, FLAT, SURE, QUIET, KNOWN, WANDERS = BLOCKS, 0.01, 0.002, 0.02, 0.005, 0.02
 RISEN, LASTING, RISE_DEVIATIONS, NOISY, AT_ONCE = 0.4, 0.25, 8.0, 0.1, 0.7
 JUMP, OF_RANGE, STAYS, AGAIN, RESTARTED = 0.75, 0.1, 0.15, 0.5, 1.5
-GRADUAL, LEFT, ABOVE, EARLY = 0.5, 0.25, 10.0, 6
+GRADUAL, LEFT, ABOVE, SETTLED, EARLY = 0.5, 0.25, 10.0, (2.0, 1.1), 6
 QUEUE = 4096
 
 #: Words beside a loss whose level says nothing: a policy's is zero on average, one of differences in time (``td``)
@@ -258,7 +259,8 @@ def find_loss_jump(series: Series) -> list[Finding]:
     stays = end - base > STAYS * jump and float(losses[row:].min()) - base > 0
     again = bool((jumps[: max(0, row - FEWEST)] > AGAIN * jump).any())  # the loss came back from others
     at_once = float(losses[row] - losses[row - 1]) > GRADUAL * jump
-    falls = end - base < LEFT * (losses[row] - base) and left >= 2 * FEWEST and end < ABOVE * base
+    settled = end > SETTLED[0] * base and median(losses[row:][2:FEWEST]) <= SETTLED[1] * end
+    falls = end - base < LEFT * (losses[row] - base) and left >= 2 * FEWEST and end < ABOVE * base and not settled
     anew = begins_anew(losses, row, base)
     lasting = not falls and left > LASTING * len(losses) and rate_jump(series, float(steps[row])) is not None
     restarted = restarts(series, steps[row - 1]) and not anew
@@ -267,6 +269,7 @@ def find_loss_jump(series: Series) -> list[Finding]:
     numbers = {"before": base, "after": float(losses[row]), "jump": jump, "end": end}
     at = float(steps[row]), float(steps[-1])
     signs = ("norm-quiet",) * bool(len(series.norm)) + ("began-anew",) * anew
+    signs += ("settled",) * (settled and left >= FEWEST and not anew)
     return [Finding("loss-jump", *at, (), numbers, limit, severity=NOTE if falls or restarted else "", signs=signs)]
 
 

@@ -155,10 +155,19 @@ def test_a_jump_that_comes_back_is_none(found):
     assert found(rows(losses)) == []
 
 
-def test_a_spike_of_the_gradient_explains_a_jump(found):
-    losses = noisy(2.5, 0.05) - np.arange(500) / 1000 + 5 * (np.arange(500) >= 320)
+@pytest.mark.parametrize(("jump", "shown"), [(2, ["spikes"]), (5, ["spikes", "loss-jump"])])
+def test_a_spike_of_the_gradient_explains_a_jump_but_for_one_to_twice_the_loss_that_stays(jump, shown, found):
+    losses = noisy(2.5, 0.05) - np.arange(500) / 1000 + jump * (np.arange(500) >= 320)
     norms = np.where(np.arange(500) == 320, 900.0, np.exp(0.1 * np.random.default_rng(1).standard_normal(500)))
-    assert kinds(found(rows(losses, norms))) == ["spikes"]
+    assert kinds(found(rows(losses, norms))) == shown
+
+
+def test_a_loss_that_comes_down_at_once_to_a_guess_is_lost(found):
+    losses = np.concatenate([noisy(0.2, 0.02, 40), [8.4, 9.4], noisy(0.7, 0.01, 30)])
+    norms = np.concatenate([noisy(4, 0.5, 40), [700, 600], noisy(0.02, 0.002, 30)])
+    lost = found(rows(losses, norms))
+    assert "loss-jump" in kinds(lost)
+    assert "settled" in next(one for one in lost if one.kind == "loss-jump").signs
 
 
 @pytest.mark.parametrize(("dies", "shown"), [(355, ["collapsed", "loss-jump"]), (321, ["collapsed"])])
