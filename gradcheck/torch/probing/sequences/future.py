@@ -37,9 +37,7 @@ def find_future(model: nn.Module, batch: Batch) -> Iterator[Cause]:
         if before is None or now is None:
             return
         moved = ((now - before).abs().amax(1) > CHANGED * before.abs().max())[: count - 1]
-        if not moved.any() or not torch.equal(
-            before, _rows(model, batch, given, axis, kept)
-        ):  # by chance, not by token
+        if not moved.any() or not torch.equal(before, _rows(model, batch, given, axis, kept)):  # they move by chance
             return
     yield Cause("future-seen", None, int(moved.sum()), details={"token": count})
 
@@ -78,11 +76,8 @@ def _rows(model: nn.Module, batch: Batch, given: Tensor, axis: int, tokens: Tens
             return one
         return one.narrow(1 - axis, 0, 1)
 
-    arguments, keywords = (
-        tuple(map(single, batch.arguments)),
-        {name: single(one) for name, one in batch.keywords.items()},
-    )
-    copied, _ = Batch(arguments, keywords).copied(with_gradient=False)
+    keywords = {name: single(one) for name, one in batch.keywords.items()}
+    copied, _ = Batch(tuple(map(single, batch.arguments)), keywords).copied(with_gradient=False)
     tensor = main_tensor(model(*copied.arguments, **copied.keywords))
     if tensor is None:
         return None
