@@ -154,7 +154,7 @@ class Ungraded(NamedTuple):
     """Modules that no gradient reaches, by whether an output of the model is made of them."""
 
     apart: frozenset[str]  # those that lead to none
-    ignored: tuple[str, ...]  # those that lead to one the loss doesn't hear of, though it was given targets for it
+    ignored: tuple[str, ...]  # those that lead to one the loss doesn't hear of, of no more outputs than targets
 
 
 #: Of a pass that nobody asked.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gradcheck.diagnosis.causes import Cause
+from gradcheck.torch.graph import nodes
 from gradcheck.torch.layers import is_zero, main_tensor
 from gradcheck.torch.probing.hooks import Call, Recording, states_of
 from gradcheck.torch.probing.parts import ModelParts
@@ -50,16 +51,7 @@ def _starts_anew(call: Call) -> bool:
 def _passes_by_input(calls: Sequence[Call]) -> bool:
     """Whether a call's input comes of an earlier call's output, so that the state goes on within it."""
     left = {node for call in calls for one in several(call.output) if (node := one.grad_fn) is not None}
-    waiting = [one.grad_fn for call in calls for one in several(call.inputs[:1]) if one.grad_fn is not None]
-    seen = set(waiting)
-    while waiting:
-        node = waiting.pop()
-        if node in left:
-            return True
-        fresh = {after for after, _ in node.next_functions if after is not None} - seen
-        seen |= fresh
-        waiting.extend(fresh)
-    return False
+    return any(node in left for node in nodes(one.grad_fn for call in calls for one in several(call.inputs[:1])))
 
 
 def _is_cut_throughout(calls: Sequence[Call]) -> bool:
