@@ -48,7 +48,7 @@ class Recorder:
     updates, activations, overwrite : bool
         As of ``gradcheck.torch.Recorder``.
     check_every : int
-        Steps to the first diagnosis; the next ones come after three times as many, or when a long run has grown by a
+        Steps to the first diagnosis; the next ones come after five times as many, or when a long run has grown by a
         quarter.
     start : int
         Number of the first step; above 0, an existing log is continued.

@@ -41,7 +41,7 @@ class GradientCallback(TrainerCallback):
     updates, activations, overwrite : bool
         As of ``gradcheck.torch.Recorder``.
     check_every : int
-        Steps to the first diagnosis; the next ones come after three times as many, or when a long run has grown by a
+        Steps to the first diagnosis; the next ones come after five times as many, or when a long run has grown by a
         quarter.
 
     Notes

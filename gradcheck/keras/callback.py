@@ -42,7 +42,7 @@ class GradientCallback(keras.callbacks.Callback):
     updates : bool
         Record how large updates are relative to the weights, in few records.
     check_every : int
-        Steps to the first diagnosis; the next ones come after three times as many, or when a long run has grown by a
+        Steps to the first diagnosis; the next ones come after five times as many, or when a long run has grown by a
         quarter.
     overwrite : bool
         Write over an earlier run's log.

@@ -28,7 +28,7 @@ WARN, STOP = "warn", "stop"
 CHECK_EVERY = 100
 
 #: From one diagnosis to the next there are so many times as many: one costs as much as a few steps of a small network.
-LATER = 3
+LATER = 5
 
 #: In longer runs a diagnosis waits until the run has grown by this share: all together take a fixed share of the time.
 GROWN = 0.25
@@ -46,7 +46,7 @@ class Watch:
     Parameters
     ----------
     every : int
-        Steps to the first diagnosis; from then on to each next one at least three times as many.
+        Steps to the first diagnosis; from then on to each next one at least five times as many.
     """
 
     def __init__(self, every: int = CHECK_EVERY) -> None:

@@ -63,9 +63,9 @@ def test_diagnoses_become_rarer_as_a_run_grows(monkeypatch):
     monkeypatch.setattr(Watch, "diagnose", lambda self: ["looked"])
     watch = Watch(20)
     looked = [step for step in range(1000) if watch.look(step)]
-    assert looked[:5] == [20, 80, 140, 200, 260]
-    assert len(looked) < 12
-    assert all(after - before <= 0.3 * after for before, after in pairwise(looked[4:]))
+    assert looked[:5] == [20, 120, 220, 320, 420]
+    assert len(looked) < 10
+    assert all(after - before <= 0.3 * after for before, after in pairwise(looked[3:]))
 
 
 def test_a_finding_is_a_metric_that_says_where_it_begins():
