@@ -154,7 +154,9 @@ def _spikes(found: Finding) -> str:
     count, step = int(found.numbers["spikes"]), step_text(found.numbers["highest_step"])
     where = f"at step {step}" if count == 1 else f"the highest at step {step}"
     height = f"{factor_text(found.numbers['log10_highest'])} times its neighbours"
-    return f"{counted(count, 'spike')} of the {found.details['what']}, {where}: {height}"
+    spread = found.numbers.get("log10_spread")
+    usual = "" if spread is None else f", which vary by {as_percent(10**spread - 1)} as a rule, and it comes back"
+    return f"{counted(count, 'spike')} of the {found.details['what']}, {where}: {height}{usual}"
 
 
 def _update_ratio(found: Finding) -> str:
