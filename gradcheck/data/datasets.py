@@ -65,8 +65,9 @@ class Dataset(NamedTuple):
             return 1, 1.0
         spread = self.inputs.std(axis=0)
         largest = int(spread.argmax())
-        varying = spread[spread > ROUNDING * spread[largest]]
-        return largest + 1, float(spread[largest] / np.median(varying))
+        varying = np.sort(spread[spread > ROUNDING * spread[largest]])
+        median = varying[(varying.size - 1) // 2 : varying.size // 2 + 1].mean()  # numpy.median loads masked arrays
+        return largest + 1, float(spread[largest] / median)
 
     def batch(self, data: DataSpec, seed: int, dtype: str) -> Batch:
         """Return the batch that `seed` picks (or draws) as `dtype`."""
