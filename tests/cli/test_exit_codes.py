@@ -95,6 +95,8 @@ def test_fail_on_saturated_asks_for_that_flag(gradcheck):
         ("compare", "not-learning", "is what gradcheck probe finds"),
         ("compare", "spikes", "is what gradcheck diagnose finds"),
         ("compare", "healthy", "is nothing to fail on"),
+        ("simulate", "remarks", "is what gradcheck probe finds; for whatever is serious here: --fail-on any; "),
+        ("compare", "notes", "is how severe a finding of gradcheck diagnose is, not what it is; for whatever is "),
         ("simulate", "saturates", "is unknown; did you mean 'saturated'?"),
     ],
 )
