@@ -52,8 +52,7 @@ from gradcheck.training.demonstration import Demonstration
 EXTRAS = "torch", "safetensors", "distributed", "orjson", "matplotlib", "jinja2", "accelerate", "jax", "flax", "equinox"
 ASKED_AT_ONCE = re.compile(rf'^\S.*importorskip\("({"|".join(EXTRAS)})\b', re.MULTILINE)
 
-# Hypothesis draws constants of the sources that are loaded: another line of code would be another run, and to look
-# through all of them takes each process half a second.
+# To draw constants of all sources as well, hypothesis would read those for half a second, and be another run each day.
 providers._get_local_constants = lambda: providers._local_constants
 settings.register_profile("repeatable", max_examples=10, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
@@ -329,9 +328,7 @@ def measured_once():
             key = repr((config := described(self), what, named))
             if named.get("tally") is not None or config["weights"] or "." in config["data"]:  # counts; files may change
                 return method(self, what, tick, **named)
-            if key not in known:
-                known[key] = method(self, what, tick, **named)
-            return known[key]
+            return known[key] if key in known else known.setdefault(key, method(self, what, tick, **named))
 
         return call
 
