@@ -27,7 +27,6 @@ import numpy as np
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
-from hypothesis.internal.conjecture import providers
 
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
@@ -52,8 +51,6 @@ from gradcheck.training.demonstration import Demonstration
 EXTRAS = "torch", "safetensors", "distributed", "orjson", "matplotlib", "jinja2", "accelerate", "jax", "flax", "equinox"
 ASKED_AT_ONCE = re.compile(rf'^\S.*importorskip\("({"|".join(EXTRAS)})\b', re.MULTILINE)
 
-# To draw constants of all sources as well, hypothesis would read those for half a second, and be another run each day.
-providers._get_local_constants = lambda: providers._local_constants
 settings.register_profile("repeatable", max_examples=10, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
