@@ -57,7 +57,8 @@ def judge_tokens(alike: Alike | None, layers: Mapping[str, int]) -> ModelParts:
 def _has_tokens(call: Call, examples: int) -> bool:
     output = call.output
     whole = output.dim() == 3 and output._version == call.version and call.finite
-    return whole and examples == output.shape[0] >= EXAMPLES and output.shape[1] >= TOKENS
+    known = examples == output.shape[0] != output.shape[1]  # of as many tokens as examples either may be first
+    return whole and known and examples >= EXAMPLES and output.shape[1] >= TOKENS
 
 
 def _attentions(graph: Graph, end: Node) -> int:
