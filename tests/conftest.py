@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
@@ -51,6 +52,9 @@ from gradcheck.training.demonstration import Demonstration
 EXTRAS = "torch", "safetensors", "distributed", "orjson", "matplotlib", "jinja2", "accelerate", "jax", "flax", "equinox"
 ASKED_AT_ONCE = re.compile(rf'^\S.*importorskip\("({"|".join(EXTRAS)})\b', re.MULTILINE)
 
+# Hypothesis draws constants of the sources that are loaded: another line of code would be another run, and to look
+# through all of them takes each process half a second.
+providers._get_local_constants = lambda: providers._local_constants
 settings.register_profile("repeatable", max_examples=10, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
@@ -97,10 +101,10 @@ def all_ask(module):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Mark the tests that are skipped where such a package is missing; what takes longest begins, lest others wait."""
     items.sort(key=lambda item: (item.path.parent.name != "keras", item.path))
-    for item in items:
+    for item in items if "extras" in config.option.markexpr else ():  # nobody else asks for the mark
         fixtures = (one.func for each in item._fixtureinfo.name2fixturedefs.values() for one in each)
         if all_ask(item.module) or asks(item.function) or any(map(asks, fixtures)):
             item.add_marker("extras")
@@ -119,7 +123,6 @@ def pytest_runtest_protocol(item, nextitem):
 
 def pytest_collection_finish():
     """What is drawn on a page is thousands of small objects: to look for garbage less often saves a twentieth."""
-    gc.collect()
     gc.freeze()
     gc.enable()
     gc.set_threshold(10_000, 10, 10)

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,32 +109,24 @@ def run_pytest(folder, site, text, *options, conftest=""):
     return done.stdout + done.stderr
 
 
-@pytest.fixture
-def pytest_run(tmp_path):
-    """A test file's text ↦ what pytest prints."""
-    return partial(run_pytest, tmp_path, site_of(tmp_path))
-
-
-def test_a_run_that_does_not_use_the_fixture_loads_nothing_heavy(pytest_run):
-    text = """
-        import sys
-        def test_what_is_loaded():
-            assert "gradcheck.pytest_plugin" in sys.modules
-            heavy = {"numpy", "torch", "rich", "typer", "gradcheck.torch.health", "gradcheck.diagnosis.report"}
-            assert not heavy & set(sys.modules)
-    """
-    assert "1 passed" in pytest_run("if True:" + text)
-
-
-def test_the_fixture_is_listed_with_what_it_is_for(pytest_run):
-    said = pytest_run("", "--fixtures")
+def test_the_fixture_is_listed_with_what_it_is_for(tmp_path):
+    said = run_pytest(tmp_path, site_of(tmp_path), "", "--fixtures")
     assert "gradcheck [session scope]" in said
     assert "Gradients of PyTorch models: gradcheck.assert_healthy(model, batch)" in said
 
 
-def test_without_torch_the_fixture_says_in_one_line_what_to_install(pytest_run):
-    said = pytest_run("def test_it(gradcheck): pass", conftest=FAILS_IF_TORCH_IS_IMPORTED)
-    assert "1 error" in said
+def test_until_it_is_used_nothing_heavy_is_loaded_and_without_torch_it_says_in_one_line_what_to_install(tmp_path):
+    text = """
+import sys
+def test_what_is_loaded():
+    assert "gradcheck.pytest_plugin" in sys.modules
+    heavy = {"numpy", "torch", "rich", "typer", "gradcheck.torch.health", "gradcheck.diagnosis.report"}
+    assert not heavy & set(sys.modules)
+
+def test_it(gradcheck): pass
+"""
+    said = run_pytest(tmp_path, site_of(tmp_path), text, conftest=FAILS_IF_TORCH_IS_IMPORTED)
+    assert "1 passed, 1 error" in said
     assert "gradcheck.torch: needs PyTorch; install it with: pip install torch" in said
     assert "Traceback" not in said
     assert "pytest_plugin.py" not in said

@@ -28,10 +28,13 @@ FORMATS = {
     "markdown": "gradcheck.logs.formats:as_markdown",
     "html": "gradcheck.logs.html:as_html",
     "github": "gradcheck.logs.formats:as_github",
+    "junit": "gradcheck.logs.formats:as_junit",
 }
 CAUSES = (*FINDING_KINDS, "any")
 
-LOG_FORMAT = format_of(FORMATS, "Output format; jsonl, csv have a line a finding, github an annotation, ten at most")
+LOG_FORMAT = format_of(
+    FORMATS, "Output format; jsonl, csv have a line a finding, github an annotation, ten at most, junit a test"
+)
 LOG_FAIL_ON = FAIL_ON.but(
     help=f"Exit with 1 if this is found in any run (repeatable): {' '.join(CAUSES)} (but mere notes).",
     metavar="KIND",

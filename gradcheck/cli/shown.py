@@ -26,6 +26,9 @@ PLOTS = (".svg", ".png", ".pdf")
 #: ``any`` is any of those before it.
 CAUSES = ("vanishing", "exploding", "collapsed", "dead", "nonfinite", "any")
 
+#: What stands for several findings at once, here or elsewhere.
+GROUPS = ("remark", "doubt", "error", "warning", "note")
+
 #: A layer's flag that leaves a verdict as it is, and a build alone that asks for it by its name.
 SATURATED = "saturated"
 
@@ -139,7 +142,9 @@ def _cause(names: tuple[str, ...], word: str) -> str:
         what = _named_elsewhere(word)
         if not what:
             raise
-    raise OptionError("fail_on", f"{word!r} is {what}; {did_you_mean(word, names, 0.7)}allowed: {', '.join(names)}")
+    whole = "for whatever is serious here: --fail-on any; " if word.rstrip("s") in GROUPS and "any" in names else ""
+    meant = whole or did_you_mean(word, names, 0.7)
+    raise OptionError("fail_on", f"{word!r} is {what}; {meant}allowed: {', '.join(names)}")
 
 
 def _named_elsewhere(word: str) -> str:
@@ -147,8 +152,10 @@ def _named_elsewhere(word: str) -> str:
     from gradcheck.diagnosis.remarks import ANY_DOUBT, ASKED_FOR, BY_NAME, REMARKS  # only a mistake pays for these
     from gradcheck.diagnosis.sentences.codes import CODES
     from gradcheck.diagnosis.status import STATUSES
-    from gradcheck.logs.findings.finding import FINDING_KINDS
+    from gradcheck.logs.findings.finding import FINDING_KINDS, SEVERITIES
 
+    if word.rstrip("s") in SEVERITIES:
+        return "how severe a finding of gradcheck diagnose is, not what it is"
     if word in ("healthy", "ok"):
         return "nothing to fail on"
     if word in CAUSES:

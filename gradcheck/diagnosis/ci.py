@@ -1,12 +1,13 @@
 """For continuous integration: annotations of a GitHub workflow, and a JUnit test report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from gradcheck.diagnosis.label import DOUBTFUL, label_of
 from gradcheck.diagnosis.regression import AGAIN, Move, Regression, missing_layers
 from gradcheck.diagnosis.remarks import ASKED_FOR
 from gradcheck.diagnosis.report import CauseRecord, RegionRecord, Report
+from gradcheck.render.junit import case, suite
 from gradcheck.render.numbers import power
 from gradcheck.render.style import without_controls
 from gradcheck.render.workflow import MOST, annotation
@@ -63,52 +64,33 @@ def _called(name: str, plural: str = "") -> str:
 
 def as_junit(report: Report) -> str:
     """Return a test report: the verdict, each remark and every layer is a test, which fails where it is flagged."""
-    return _suite(report.command, list(_cases(report)))
+    return suite(report.command, list(_cases(report)))
 
 
 def regression_as_junit(regression: Regression) -> str:
     """Return a test report: the verdict and every layer is a test, which fails where a regression is seen there."""
-    return _suite(regression.command, list(_moves(regression)))
+    return suite(regression.command, list(_moves(regression)))
 
 
 def _moves(regression: Regression) -> Iterator[ElementTree.Element]:
     failed = "regression" if regression.regression else ""
     course = f"{regression.status_before} → {regression.status_after}"
     worse = failed if regression.worse else ""
-    yield _case("baseline", "verdict", worse, course)
+    yield case("baseline", "verdict", worse, course)
     gone = missing_layers(regression)
     if gone:
-        yield _case("baseline", "layers", failed, gone)
+        yield case("baseline", "layers", failed, gone)
     for move in regression.layers:
-        yield _case("baseline", move.name, failed if move.moved else "", f"{course}; moved {_change(move)}")
-
-
-def _suite(command: str, cases: Sequence[ElementTree.Element]) -> str:
-    """Return a test report of these tests."""
-    failures = sum(len(case) for case in cases)
-    counts = {"tests": str(len(cases)), "failures": str(failures), "errors": "0"}
-    root = ElementTree.Element("testsuites")
-    ElementTree.SubElement(root, "testsuite", {"name": f"gradcheck {command}", **counts}).extend(cases)
-    ElementTree.indent(root)
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return head + ElementTree.tostring(root, encoding="unicode") + "\n"
+        yield case("baseline", move.name, failed if move.moved else "", f"{course}; moved {_change(move)}")
 
 
 def _cases(report: Report) -> Iterator[ElementTree.Element]:
     subject = without_controls(str(report.config.get("target") or report.config.get("model") or report.command))
     healthy = report.verdict.status == "healthy"
-    yield _case(subject, "verdict", "" if healthy else report.verdict.status, "\n".join(report.verdict.reasons))
+    yield case(subject, "verdict", "" if healthy else report.verdict.status, "\n".join(report.verdict.reasons))
     for cause in _remarks(report):
-        yield _case(subject, cause.code, cause.code, cause.text)
+        yield case(subject, cause.code, cause.code, cause.text)
     for layer in report.layers:
         flag = "" if layer.flag == "ok" else layer.flag
         ratio = power(layer.log10_gradient_ratio, layer.gradient_ratio)
-        yield _case(subject, layer.name, flag, f"gradient ratio {ratio}")
-
-
-def _case(subject: str, name: str, failure: str, text: str) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", {"classname": subject, "name": without_controls(name)})
-    if failure:
-        element = ElementTree.SubElement(case, "failure", {"message": failure, "type": failure})
-        element.text = "\n".join(map(without_controls, text.split("\n")))
-    return case
+        yield case(subject, layer.name, flag, f"gradient ratio {ratio}")

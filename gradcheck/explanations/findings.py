@@ -90,7 +90,8 @@ FINDINGS = (
         "spikes",
         "single gradients far above the spread of the others",
         "A norm ten times those on both sides, and above what the tail of the run's own norms reaches by chance. In a "
-        "run with heavy tails that takes more. Spikes of the loss where the norm has none are a note.",
+        "run with heavy tails that takes more. Spikes of the loss where the norm has none are a note, and so are those "
+        "below tenfold: 1.8 times those on both sides, and ten times the spread of a quiet loss.",
         "A spike does harm through the step that it makes: clip at what only spikes reach. Adam's second moments "
         "remember it for about 1/(1 − beta2) steps. Look at its batch: a broken example comes back every epoch.",
         ("log10 norm − max(median before, median after) > max(1, tail of the run)",),

@@ -1,7 +1,8 @@
-"""The diagnosis of a log for other programs: one line a finding, Markdown, annotations of a workflow."""
+"""The diagnosis of a log for other programs: one line a finding, Markdown, annotations of a workflow, a test report."""
 
 from collections.abc import Iterator
 from itertools import chain, islice
+from xml.etree import ElementTree
 
 from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, HARMLESS, NOTE, WARNING
@@ -10,8 +11,9 @@ from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.text import heading, label, where
 from gradcheck.logs.what_was_read import LogRun
 from gradcheck.render.documents import json_line, markdown_table, records_as_csv
+from gradcheck.render.junit import case, suite
 from gradcheck.render.numbers import significant
-from gradcheck.render.style import escaped
+from gradcheck.render.style import escaped, without_controls
 from gradcheck.render.workflow import MOST, annotation
 
 #: Severity ↦ its name in GitHub Actions.
@@ -80,3 +82,17 @@ def _annotation(file: str, finding: LogFinding) -> str:
     first = f", layer {finding.layer}" if finding.layer else ""
     text = f"from step {step_text(finding.first_step)}{first}: {finding.message}; try: {finding.advice[0]}"
     return annotation(ANNOTATIONS[finding.severity], finding.kind, text, file) + "\n"
+
+
+def as_junit(report: LogReport) -> str:
+    """Return a test report: the verdict, each finding and each other run is a test; a note fails none."""
+    return suite(report.command, list(_cases(report)))
+
+
+def _cases(report: LogReport) -> Iterator[ElementTree.Element]:
+    subject, status = without_controls(report.config.file), report.verdict.status
+    yield case(subject, "verdict", "" if status in HARMLESS else status, "\n".join(report.verdict.reasons))
+    for one in report.findings:
+        yield case(subject, one.kind, "" if one.severity == NOTE else one.kind, one.message)
+    for run in report.runs[:-1]:
+        yield case(subject, run.name, "" if run.status in HARMLESS else run.status, run.message or "")

@@ -27,6 +27,7 @@ from gradcheck.logs.reading import read_log
 from gradcheck.logs.remarks import check_guess, warnings
 from gradcheck.logs.series import Series
 from gradcheck.logs.what_was_read import LogRead, LogRun, number_of, read_part
+from gradcheck.spec.clip_rules import PERCENT
 
 #: The kind, first step and layers of no finding at all.
 HEALTHY: tuple[str, float, tuple[str, ...]] = "healthy", math.nan, ()
@@ -237,7 +238,11 @@ def _threshold_text(kind: str, table: Sequence[Threshold]) -> str:
     one = usual_threshold(kind, table)
     if one is None or one.norm is None:
         return NO_THRESHOLD
-    return f"{usual_text(one)} (it clips {as_percent(one.clipped_fraction)} of the steps)"
+    shares = f"{as_percent(one.clipped_fraction)} of the steps"
+    if one.until_step is not None:
+        before = as_percent(1 - one.percentile / PERCENT)
+        shares = f"{before} of the steps before {step_text(one.until_step)}, {as_percent(one.clipped_fraction)} of all"
+    return f"{usual_text(one)} (it clips {shares})"
 
 
 def _verdict(found: Sequence[Finding]) -> LogVerdict:

@@ -22,6 +22,9 @@ FAR_FROM_ZERO = 10.0
 #: change is next to nothing of the loss, and no rate that suits them gets there.
 HUGE_TARGETS = 100.0
 
+#: Outputs are of the size of the numbers that they are to meet where neither is so many times the other.
+OF_ONE_SIZE = 10.0
+
 #: Inputs are large where their root mean square is more than this.
 LARGE_INPUTS = 3.0
 
@@ -76,6 +79,11 @@ class FirstLoss(NamedTuple):
         """Whether the targets are numbers that are huge beside the outputs."""
         known = not self.classes and self.targets_rms > HUGE_TARGETS
         return known and self.targets_rms > HUGE_TARGETS * self.output_rms
+
+    @property
+    def has_outputs_like_targets(self) -> bool:
+        """Whether the outputs are as large as the numbers that they are to meet, however large these are."""
+        return not self.classes and self.targets_rms / OF_ONE_SIZE < self.output_rms < self.targets_rms * OF_ONE_SIZE
 
     @property
     def has_targets_out_of_sight(self) -> bool:

@@ -34,6 +34,9 @@ BEFORE_NORMS = 2.0
 #: The share of a group's layers that norms have to follow for that.
 MOSTLY = 0.8
 
+#: Outputs tell examples apart where what they differ by is so much of their size.
+APART = 0.1
+
 #: Zeros may be underflow where the other layers' gradients span more decades than this.
 UNDERFLOW_DECADES = 25.0
 
@@ -67,12 +70,12 @@ REPLACED = {
 
 def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     """Return the judgement of a pass."""
-    flow, summary = found.flow, summarize(found.flow)
+    flow, summary = _with_unexpected_size(found), summarize(found.flow)
     limits, counted = _before_norms(flow, summary, thresholds)
     diagnosis, far = diagnose(flow, summary, limits), tuple(starts_far(found))
     breaks = flow.output.log10_logit_rms > OUTPUT_DECADES or bool(far)  # the first steps what is there
-    shown = diagnosis.verdict.status
-    if shown == "collapsed" and found.drowning_column:  # it is the batch, whatever the model
+    shown, apart = diagnosis.verdict.status, _tells_apart(found)
+    if shown == "collapsed" and (apart or found.drowning_column):  # it is the batch, whatever the model
         shown = "healthy"
     status = _status(found, shown, breaks=breaks)
     beyond = not summary.gradient_span <= limits.max_span
@@ -81,7 +84,7 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     growing = tuple(causes_of_growth(flow)) if far or status == "exploding" else ()  # nearer to the fault than far
     causes = (
         *_first_causes(found, status, growing or far),
-        *measured,
+        *(one for one in measured if not (apart and one.code == "rank")),
         *_further_causes(found, status, limits is not thresholds),
     )
     causes = tuple(_without_replaced(causes, all_cut=bool(found.cut)))
@@ -98,6 +101,19 @@ def judge(found: Found, thresholds: Thresholds) -> Judgement[Found]:
     certain = by_itself or hopeless or found.closed is not None or bool(found.parts.status)
     verdict = diagnosis.verdict._replace(status=status, score=chance, causes=causes)
     return Judgement(found, summary, diagnosis._replace(verdict=verdict), certain)
+
+
+def _with_unexpected_size(found: Evidence) -> ModelFlow:
+    """Return the flow; without the outputs' size where that is the targets', as of a read-out that begins there."""
+    if not found.at_loss.first.has_outputs_like_targets:
+        return found.flow
+    return replace(found.flow, output=found.flow.output._replace(log10_logit_rms=math.nan))
+
+
+def _tells_apart(found: Evidence) -> bool:
+    """Whether the outputs are as far apart as a loss of zero asks for: two clusters have no more than rank 1."""
+    solved = any(one.code == "solved" for one in found.of_loss)
+    return solved and found.outputs_apart > APART * found.at_loss.first.output_rms
 
 
 def _before_norms(flow: ModelFlow, summary: Summary, limits: Thresholds) -> tuple[Thresholds, Summary]:

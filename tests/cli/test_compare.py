@@ -112,8 +112,12 @@ def test_json_says_what_was_run(line, printed):
     assert document["config"]["seeds"] == 1
 
 
-def test_two_workers_in_another_process_print_what_one_prints_here(printed, process):
-    ended = process(f"compare {GRID.replace('--workers 1', '--workers 2')} --json")
+def test_two_workers_in_other_processes_print_what_one_prints_here_and_run_no_file_of_the_current_folder(
+    printed, in_bash, tmp_path
+):
+    for name in ("types", "socket"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('run')")
+    ended = in_bash(f"gradcheck compare {GRID.replace('--workers 1', '--workers 2')} --json", cwd=tmp_path)
     assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", printed(f"{GRID} --json"))
 
 

@@ -55,12 +55,14 @@ def growing(tmp_path):
     return write
 
 
-def test_an_interrupt_ends_with_130_and_with_what_was_found(growing, tmp_path, on_terminal):
-    ended = on_terminal(*FOLLOW, interrupt_at="watching", cwd=tmp_path)
+def test_the_live_table_shows_what_is_written_meanwhile_and_an_interrupt_what_was_found(growing, tmp_path, on_terminal):
+    events = [("100 rows", lambda: growing(rows(100, 140)))]
+    ended = on_terminal(*FOLLOW, meanwhile=events, interrupt_at="140 rows", cwd=tmp_path)
     assert ended.returncode == 130
+    assert "watching" in ended.shown
     assert "gradient norm" in ended.shown
     assert "Traceback" not in ended.shown
-    report = ended.shown.rpartition("run.jsonl · JSON Lines, 100 rows")[2]
+    report = ended.shown.rpartition("run.jsonl · JSON Lines, 140 rows")[2]
     assert "GRADIENTS OK" in report
     assert "watching" not in report
 
@@ -71,12 +73,6 @@ def test_the_live_table_is_on_stderr_and_the_document_alone_on_stdout(growing, t
     assert ended.returncode == 130
     assert "watching" in ended.shown
     assert json.loads(ended.stdout)["log"]["rows"] == 100
-
-
-def test_the_live_table_shows_what_is_written_meanwhile(growing, tmp_path, on_terminal):
-    events = [("100 rows", lambda: growing(rows(100, 140)))]
-    ended = on_terminal(*FOLLOW, meanwhile=events, interrupt_at="140 rows", cwd=tmp_path)
-    assert ended.returncode == 130
 
 
 def test_a_line_that_is_written_in_two_parts_is_one_line(growing, tmp_path, gradcheck, meanwhile):

@@ -136,14 +136,6 @@ def test_rows_whose_worker_was_lost_are_no_rows_of_the_journal(tmp_path, gradche
     assert gradcheck(f"{SWEEP} --workers 1 --journal", tmp_path / "rows.jsonl").returncode == 0
 
 
-def test_workers_run_no_file_of_the_current_folder(in_bash, tmp_path):
-    for name in ("types", "socket"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('run')")
-    ended = in_bash(f"gradcheck {SWEEP} --workers 2 --format csv", cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.count("\n") == 3
-
-
 # ---- names
 
 

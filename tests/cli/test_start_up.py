@@ -15,15 +15,13 @@ MASKED = {"numpy.ma"} if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else set
 
 HEAVY = {"numpy", "rich", "torch", "typer", "safetensors", "jsonschema", "matplotlib"}
 
-#: Runs the command lines, one an argument, then says on stderr which modules they have loaded.
+#: Runs the command lines, one an argument, and says on stderr after each which modules are loaded.
 TELLING = """
 import sys
-try:
-    from gradcheck.cli import run
-    for line in sys.argv[1:]:
-        sys.argv = ["gradcheck", *line.split()]
-        run()
-finally:
+from gradcheck.cli import run
+for line in sys.argv[1:]:
+    sys.argv = ["gradcheck", *line.split()]
+    run()
     print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
 """
 
@@ -41,6 +39,22 @@ for variables in json.loads(sys.argv[1]):
 print(*(name for name, module in sys.modules.items() if module is not None), file=sys.stderr)
 """
 
+PAGES = "", " batch-norm"
+
+#: What is computed in one process, from what needs least to what needs most.
+THEORY = [f"theory --phase-diagram --format {form}" for form in ("text", "json", "csv", "markdown")]
+SIMULATED = "simulate --depth 2 --width 4 --format csv"
+MACHINE = [
+    *(f"simulate --depth 2 --width 4 --format {form}" for form in ("json", "markdown")),
+    *(
+        f"clip-demo --network mlp --depth 1 --width 4 --epochs 1 --clip none --format {form}"
+        for form in ("json", "csv", "markdown")
+    ),
+    "verify --only norm --json",
+]
+PAGE = "explain chain-rule --json"
+DIAGNOSES = [f"diagnose run.csv --format {form}" for form in ("json", "markdown", "text")]
+
 COMPLETIONS = {
     "bash": {"COMP_WORDS": "gradcheck {line}", "COMP_CWORD": "{count}"},
     "zsh": {"_TYPER_COMPLETE_ARGS": "gradcheck {line}"},
@@ -54,27 +68,44 @@ def completion(shell, line):
     return {"_GRADCHECK_COMPLETE": f"complete_{shell}", **values}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def loaded(python):
-    """Command lines ↦ the modules that they load, one after the other in one process."""
+    """Command lines ↦ the modules that are loaded after each of them, run one after the other in one process."""
 
     def modules(*lines, **variables):
         ended = python("-c", TELLING, *lines, **variables)
         assert ended.stdout
-        assert "Traceback" not in ended.stderr
-        return set(ended.stderr.split())
+        told = ended.stderr.splitlines()
+        assert len(told) == len(lines), ended.stderr
+        return dict(zip(lines, map(set, map(str.split, told)), strict=True))
 
     return modules
 
 
-def test_help_loads_neither_numpy_nor_rich(loaded):
-    modules = loaded("--version", "--help", "", *(f"{name} --help" for name in COMMANDS))
+@pytest.fixture(scope="module")
+def without_numpy(loaded):
+    """What is loaded after each line of a process that shows what is written already."""
+    helps, pages = [f"{name} --help" for name in COMMANDS], [f"explain{page}" for page in PAGES]
+    return loaded("--version", "--help", "", *helps, *(f"{page} --json" for page in pages), *pages)
+
+
+@pytest.fixture(scope="module")
+def computing(loaded, tmp_path_factory):
+    """What is loaded after each line of a process that computes."""
+    folder = tmp_path_factory.mktemp("log")
+    rows = "".join(f"{step},{3 / (step + 1)},{2 + step % 3}\n" for step in range(99))
+    (folder / "run.csv").write_text("step,loss,grad_norm\n" + rows)
+    return loaded(*THEORY, SIMULATED, *MACHINE, PAGE, *DIAGNOSES, cwd=folder)
+
+
+def test_help_loads_neither_numpy_nor_rich(without_numpy):
+    modules = without_numpy[f"{[*COMMANDS][-1]} --help"]
     assert "gradcheck.cli.app" in modules
     assert not modules & {"numpy", "rich", "rich.table", "torch", "safetensors"}
 
 
-def test_a_simulation_loads_its_own_family_and_neither_masked_arrays_nor_changes_unless_it_suggests(loaded):
-    modules = loaded("simulate --depth 2 --width 4 --format csv")
+def test_a_simulation_loads_its_own_family_and_neither_masked_arrays_nor_changes_unless_it_suggests(computing):
+    modules = computing[SIMULATED]
     assert "gradcheck.families.perceptron" in modules
     others = {"gradcheck.families.recurrent", "gradcheck.families.transformer", "gradcheck.simulation.cures"}
     assert not modules & (others | MASKED)
@@ -82,14 +113,14 @@ def test_a_simulation_loads_its_own_family_and_neither_masked_arrays_nor_changes
 
 @pytest.mark.parametrize("command", ["simulate", "list"])
 def test_a_command_loads_no_other_command(command, loaded):
-    modules = loaded(f"{command} --help")
+    modules = loaded(f"{command} --help")[f"{command} --help"]
     others = {home.partition(":")[0].rpartition(".")[2] for home in COMMANDS.values()} - {command}
     assert f"gradcheck.cli.{command}" in modules
     assert not modules & {f"gradcheck.cli.{other}" for other in others}
 
 
-def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(loaded, python):
-    modules = loaded(*(f"theory --phase-diagram --format {form}" for form in ("text", "json", "csv", "markdown")))
+def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(computing, python):
+    modules = computing[THEORY[-1]]
     with_numpy = set(python("-c", "import numpy, sys; print(*sys.modules)").stdout.split())  # numpy.random before 2.0
     assert "numpy" in modules
     assert not (modules - with_numpy) & {
@@ -102,12 +133,8 @@ def test_theory_loads_numpy_but_neither_rich_nor_what_simulates(loaded, python):
     }
 
 
-def test_a_diagnosis_does_not_wait_for_masked_arrays(loaded, tmp_path):
-    file = tmp_path / "run.csv"
-    file.write_text(
-        "step,loss,grad_norm\n" + "".join(f"{step},{3 / (step + 1)},{2 + step % 3}\n" for step in range(99))
-    )
-    modules = loaded(*(f"diagnose {file} --format {form}" for form in ("text", "json", "markdown")))
+def test_a_diagnosis_does_not_wait_for_masked_arrays(computing):
+    modules = computing[DIAGNOSES[-1]]
     assert "gradcheck.logs.report" in modules
     assert not modules & ({"scipy", "torch"} | MASKED)
 
@@ -132,23 +159,22 @@ def test_importing_gradcheck_loads_nothing(python):
     assert not HEAVY & set(told)
 
 
-def test_machine_formats_load_no_rich(loaded):
-    lines = "simulate --depth 2 --width 4", "clip-demo --network mlp --depth 1 --width 4 --epochs 1 --clip none"
-    modules = loaded(*(f"{line} --format {form}" for line in lines for form in ("json", "csv", "markdown")))
+def test_machine_formats_load_no_rich(computing):
+    modules = computing[MACHINE[-1]]
     assert "numpy" in modules
     assert not modules & {"rich", "torch", "safetensors", "jinja2", "gradcheck.pages"}
 
 
-def test_a_page_loads_no_numpy_and_rich_for_text_alone(loaded):
-    for form in ("", "--json"):
-        modules = loaded(f"explain {form}", f"explain batch-norm {form}")
+def test_a_page_loads_no_numpy_and_rich_for_text_alone(without_numpy):
+    for form in (" --json", ""):
+        modules = without_numpy[f"explain{PAGES[-1]}{form}"]
         assert "gradcheck.explanations" in modules, form
         assert not modules & {"numpy", "torch", "safetensors"}, form
         assert ("rich" in modules) == (form == ""), form
 
 
-def test_the_page_that_simulates_loads_numpy_and_its_json_no_rich(loaded):
-    modules = loaded("explain chain-rule --json")
+def test_the_page_that_simulates_loads_numpy_and_its_json_no_rich(computing):
+    modules = computing[PAGE]
     assert "numpy" in modules
     assert not modules & {"rich", "torch", "safetensors"}
 
@@ -211,9 +237,15 @@ def test_every_shell_is_offered_relu(shell, gradcheck):
     assert re.findall(r"\w+elu|tanh", answer) == ["relu"]
 
 
-@pytest.mark.parametrize("slip", ["mine", "mine:net --batch data", "mine:net --loss :", "mine:net --kwargs {a:3}"])
-def test_a_slip_in_a_name_is_refused_before_the_framework_is_loaded(slip, python):
-    code = "import sys; from gradcheck.cli import main\ntry: main()\nfinally: print('torch' in sys.modules)"
-    ended = python("-c", code, "probe", *slip.split())
-    assert (ended.returncode, ended.stdout) == (2, "False\n")
-    assert ended.stderr.startswith("error: ")
+def test_a_slip_in_a_name_is_refused_before_the_framework_is_loaded(python):
+    code = """
+import sys
+from gradcheck.cli import run
+for line in sys.argv[1:]:
+    sys.argv = ["gradcheck", "probe", *line.split()]
+    print(run(), "torch" in sys.modules)
+"""
+    slips = "mine", "mine:net --batch data", "mine:net --loss :", "mine:net --kwargs {a:3}"
+    ended = python("-c", code, *slips)
+    assert ended.stdout == "2 False\n" * len(slips)
+    assert [line[:7] for line in ended.stderr.splitlines()] == ["error: "] * len(slips)

@@ -130,13 +130,6 @@ def test_text_keeps_to_the_columns(columns, every):
     assert max(map(len, as_text(every, Page(columns)).splitlines())) <= columns
 
 
-def test_machine_formats_load_no_rich(python):
-    telling = "import sys\nfrom gradcheck.cli import run\nrun()\nprint(*sys.modules, file=sys.stderr)"
-    ended = python("-c", telling, "verify", "--only", "norm", "--json")
-    assert "numpy" in ended.stderr.split()
-    assert "rich" not in ended.stderr.split()
-
-
 def test_the_help_says_what_is_checked_what_is_not_and_what_the_exit_code_is(printed):
     told = " ".join(printed("verify --help").split())
     assert "Not torch.autograd.gradcheck: it checks gradcheck's engine, not functions of your own." in told

@@ -70,12 +70,15 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "gradcheck's recorders every=1); what is not finite first there names its cause",
               ("between-rows",), True),
         Cause("nothing: by such steps a dynamic loss scale finds how large it may be", ("scale-settles",), True),
+        Cause("bad data in that batch, or one step that overflowed, rather than an explosion: pass the batch by itself "
+              "(gradcheck probe, with --batch), look whether inputs and labels are finite, and leave out a step whose "
+              "loss or gradient is not", ("batch-alone",), True, unless=("scale-settles",)),
         Cause("look for a division by zero, a logarithm of zero or an overflow in half precision where it begins",
               unless=("scale-settles",)),
         Cause("look at the batch where it begins: labels out of range, an empty sequence, a target of zero length",
               ("steady-before", "one-row"), unless=("scale-settles",)),
         Cause("in half precision: scale the loss dynamically, or use bfloat16", ("half-precision",),
-              unless=("scale-moves",)),
+              unless=("scale-moves", "batch-alone")),
         Cause("in half precision: use bfloat16, which needs no loss scale; the dynamic one doesn't help here",
               ("scale-moves",), True, unless=("scale-settles",)),
     ),

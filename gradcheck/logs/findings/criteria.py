@@ -11,6 +11,7 @@ from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.frozen import find_forgotten, find_frozen
 from gradcheck.logs.findings.growth import find_exploding
+from gradcheck.logs.findings.loss_spikes import find_loss_spikes
 from gradcheck.logs.findings.losses import find_loss_jump, find_loss_rises, find_not_learning
 from gradcheck.logs.findings.magnitudes import find_huge, find_tiny, find_zeros
 from gradcheck.logs.findings.meaning import as_meant
@@ -41,8 +42,8 @@ Criterion: TypeAlias = Callable[[Series], list[Finding]]
 CRITERIA = (
     find_exploding, find_short_growth, find_short_jump, find_nonfinite, find_vanishing, find_collapsed, find_zeros,
     find_no_gradient, find_loss_rises, find_above_start, find_short_rise, find_dead, find_spikes, find_short_spike,
-    find_huge, find_clamped, find_frozen, find_forgotten, find_not_learning, find_short_guess, find_loss_jump,
-    find_signed, find_swinging, find_still_after_fall, find_at_chance, find_rate_zero,
+    find_loss_spikes, find_huge, find_clamped, find_frozen, find_forgotten, find_not_learning, find_short_guess,
+    find_loss_jump, find_signed, find_swinging, find_still_after_fall, find_at_chance, find_rate_zero,
     find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
 )  # fmt: skip
 

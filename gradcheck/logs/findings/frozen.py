@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.guesses import guessed_classes
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, losses_of
 from gradcheck.logs.findings.losses import (
     ENOUGH,
@@ -22,7 +23,6 @@ from gradcheck.logs.findings.losses import (
     QUIET,
     SURE,
     find_not_learning,
-    guessed_classes,
     is_of_a_policy,
     positive,
 )

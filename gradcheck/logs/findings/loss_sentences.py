@@ -55,6 +55,9 @@ def not_learning(found: Finding) -> str:
         clamp = f"{part}−ln({found.numbers['least']:.3g}), where a logarithm is clamped ({found.details['what']})"
         return f"the {found.details['name']} stays at {level} {since}: {sign}{clamp}; outputs are saturated"
     guess = f", that is ln({classes:,}): a guess among {classes:,} classes" if classes else ""
+    if "most_classes" in found.numbers:
+        fewest, most = (int(found.numbers[name]) for name in ("fewest_classes", "most_classes"))
+        guess = f", that is ln({classes:,}): a guess among {fewest:,} to {most:,} classes, as of a vocabulary"
     if found.details.get("uneven"):
         guess = f", just below ln({classes:,}): what a guess among {classes:,} classes costs if some are more frequent"
     if found.details.get("rounded"):

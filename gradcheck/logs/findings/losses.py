@@ -11,7 +11,6 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``QUIET`` | 2 % of the loss | guesses have a loss with little noise, a plateau after learning has more |
 | ``KNOWN`` | 0.005 | the loss must be known so well: a twentieth of what parts ln 10 from ln 11 |
 | ``WANDERS`` | 2 % of the loss | a guess whose biases find their place; blocks of few rows have more noise |
-| ``GUESSES`` | 2 to 20, and usual numbers of classes | every loss above 3 is near the logarithm of some whole number |
 | ``RISEN`` | 2/5 of the best loss | mixtures of data and wandering plateaus stay below it |
 | ``LASTING`` | a quarter of the run | what is over sooner may still come back |
 | ``NOISY`` | 10 % of the loss | losses of a game or a critic may rise from the start, and are noisy |
@@ -27,13 +26,12 @@ Losses that are ever zero or negative have no level to be held against: see ``si
 | ``RESTARTED`` | 1.5-fold | a learning rate that rises so is a schedule, and the loss may rise with it |
 """
 
-import math
-
 import numpy as np
 
 from gradcheck.logs.findings.anew import begins_anew
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import find_growth, first_risen
+from gradcheck.logs.findings.guesses import guess_numbers, guessed_classes
 from gradcheck.logs.findings.learning import BLOCKS, DEVIATIONS, SMALLER, is_from_the_beginning, losses_of
 from gradcheck.logs.findings.rate_jumps import rate_jump
 from gradcheck.logs.robust import (
@@ -62,14 +60,6 @@ OF_POLICIES = frozenset((
     "reward", "rewards", "rew", "kl", "advantage", "advantages", "return", "returns", "policy", "actor", "critic",
     "exploration", "td", "qf",
 ))  # fmt: skip
-
-#: Numbers of classes: small ones, and those of well-known sets of images and vocabularies.
-GUESSES = (
-    *range(2, 21), 25, 26, 27, 30, 37, 40, 47, 50, 62, 64, 65, 100, 101, 102, 120, 128, 196, 200, 256, 257, 365, 397,
-    400, 512, 600, 700, 1000, 1024, 4096, 8192, 10000, 16384, 21841, 21843, 28996, 30000, 30522, 32000, 32768, 49152,
-    50257, 50265, 50304, 50432, 51200, 64000, 65536, 100277, 119547, 128000, 128256, 151936, 152064, 250002, 256000,
-    262144,
-)  # fmt: skip
 
 #: Larger losses have sums that are no floats.
 LARGEST = 1e300
@@ -106,7 +96,7 @@ def find_not_learning(series: Series) -> list[Finding]:
     if not guessing and not slow:
         return []
     moved = float(np.ptp(block_medians(losses, max(1, len(losses) // BLOCKS))))
-    numbers = {"level": level, "moved": moved} | ({"classes": float(classes)} if guessing else {})
+    numbers = {"level": level, "moved": moved} | (guess_numbers(level, tolerance) if guessing else {})
     signs = ["at-chance"] * guessing + ["constant"] * (not np.ptp(losses))
     signs += ["queue"] * (guessing and classes >= QUEUE and classes & (classes - 1) == 0)
     return [Finding("not-learning", *series.ends, (), numbers, FLAT * level, signs=tuple(signs))]
@@ -162,12 +152,6 @@ def line_fall(losses: Numbers) -> tuple[float, float]:
     slope = float(rows @ rest) / squares
     error = float(np.std(rest - slope * rows)) / squares**0.5
     return -slope * len(losses), error * len(losses)
-
-
-def guessed_classes(level: float, tolerance: float) -> int:
-    """Return how many classes a loss is the guess among; 0 if it is at no such level."""
-    nearest = min(GUESSES, key=lambda classes: abs(level - math.log(classes)))
-    return nearest if abs(level - math.log(nearest)) <= tolerance else 0
 
 
 def has_converging_norm(series: Series) -> bool:

@@ -8,6 +8,7 @@
 | ``STEADY`` | 0.3 decades | the last norm is as usual: nothing announced it |
 | ``USUAL`` | 128 | a static loss scale of many recipes: at the beginning of a log the search for one may end here |
 | ``FALLEN`` | 64-fold | a loss scale that is halved six times in a row has found no scale that fits |
+| ``BATCHES`` | 5 % of the rows | so few, and no two in a row, are single batches; three rows after them show that |
 | ``FULL`` | 65,536 | a scale beyond half precision's largest number comes down by design, from wherever it begins |
 """
 
@@ -19,6 +20,7 @@ from gradcheck.logs.columns import PART, Column
 from gradcheck.logs.console.context import SKIPPED
 from gradcheck.logs.console.lines import is_of_unfit, step_within
 from gradcheck.logs.findings.elsewhere import find_elsewhere
+from gradcheck.logs.findings.falling_scale import find_falling_scale, onset
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude
 from gradcheck.logs.findings.sentences import WORDS
@@ -29,6 +31,8 @@ from gradcheck.logs.series import Series
 SCALER, GREW, GREW_DEVIATIONS, COMES_DOWN, STEADY, FALLEN, FULL = 0.01, 0.5, 5.0, 0.05, 0.3, 64.0, 65536.0
 
 USUAL = 128.0
+
+BATCHES, FEWEST_AFTER = 0.05, 3
 
 #: So many steps skipped in a row halve a scale by more than any search for one does.
 FEWEST_OVERFLOWS = 8
@@ -47,7 +51,8 @@ def find_nonfinite(series: Series) -> list[Finding]:
     """Find the first loss or gradient that is infinite or not a number, and tell how it came to that."""
     found = series.run.nonfinite
     if found is None:
-        return _find_overflows(series) or _find_skipped(series) or _find_said(series) or find_elsewhere(series)
+        others = _find_overflows, _find_skipped, _find_said, find_falling_scale, find_elsewhere
+        return next((told for told in (find(series) for find in others) if told), [])
     what, layers = _source(found)
     value = max(number for column, number in found.values.items() if column.quantity == what)
     scaled, skipped = not np.isnan(series.values("loss_scale")).all(), _are_skipped(series)
@@ -61,15 +66,17 @@ def find_nonfinite(series: Series) -> list[Finding]:
         *(["scale-at-minimum"] if stuck else []),
         *_signs(found, what, growth, series.ends[1]),
     ]
-    if found.first_step - before.get("last_finite_step", found.first_step) > 1 and not {"grew-before", "one-row"} & set(
-        signs
-    ):
-        signs.append("between-rows")
+    gap = found.first_step - before.get("last_finite_step", found.first_step) > 1
+    signs += ["between-rows"] * (gap and not {"grew-before", "one-row"} & set(signs))
     rows = counts[Column(what)].rows if Column(what) in counts else found.rows
+    sound = 0 if "grew-before" in signs or stuck else _sound_after(series)
+    signs = ["batch-alone", *signs] if sound else signs
     numbers = {"rows": float(rows)} | before | {name: number for name, number in growth.items() if number}
+    numbers |= {"sound_after": float(sound)} if sound else {}
     good = growth.get("growth_step", before.get("last_finite_step", found.first_step))
     saved = [step for step in series.log.reader.checkpoints if step <= good]
     numbers |= {"checkpoint": max(saved)} if saved else {}
+    numbers |= onset(series) if stuck else {}
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""
     shared = len(distinct(series.steps)) < len(series.steps)
     details = {"what": what, "value": value, "each": each, "signs": tuple(signs), "part": part, "shared": shared}
@@ -187,6 +194,16 @@ def _signs(found: Nonfinite, what: str, growth: dict[str, float], end: float) ->
     if what in ("weight_norm", "activation_rms"):
         signs.append("activation-first")
     return signs
+
+
+def _sound_after(series: Series) -> int:
+    """Return how many rows follow the last that isn't finite, where these are few and single ones; 0 elsewhere."""
+    places = [series.columns[one] for one in series.run.nonfinite_of]
+    wrong = np.asarray(np.isinf(series.samples[:, places]).any(1))
+    rows = np.flatnonzero(wrong)
+    seldom = 0 < len(rows) <= max(1, BATCHES * len(wrong)) and len(distinct(series.steps)) == len(series.steps)
+    after = len(wrong) - 1 - int(rows[-1]) if seldom else 0
+    return after if after >= FEWEST_AFTER and series.run.stride == 1 and not (np.diff(rows) == 1).any() else 0
 
 
 def _signs_of_the_loss(series: Series) -> list[str]:

@@ -51,6 +51,8 @@ def _nonfinite(found: Finding) -> str:
         steps, where = counted(int(found.numbers["skipped"]), "step"), step_text(found.first_step)
         often = f"hardly a step is taken from step {where} on" if not found.severity else f"the first by step {where}"
         return f"the program skipped {steps}, as it says, for a gradient or loss that is not finite; {often}"
+    if "scale_step" in found.numbers and "what" not in found.details and "overflows" not in found.numbers:
+        return f"{_falling_scale(found)}: hardly a step is taken since"
     if "overflows" in found.numbers:
         steps = counted(int(found.numbers["overflows"]), "step")
         fallen = f"has fallen to {significant(found.numbers['loss_scale'], 3)}" if "loss_scale" in found.numbers else ""
@@ -68,6 +70,13 @@ def _nonfinite(found: Finding) -> str:
     skipped = "the step was skipped" if rows == 1 else "the steps were skipped"
     passes = f": the loss scale was too high, and {skipped}" if found.severity else ""
     return f"{what} {when}, {often}{passes}{''.join(_story(found))}"
+
+
+def _falling_scale(found: Finding) -> str:
+    """Return from which step on the loss scale falls: by as much as that are steps skipped."""
+    start, end = (significant(found.numbers[name], 3) for name in ("scale_from", "scale_to"))
+    when = f"from step {step_text(found.numbers['scale_step'])} on"
+    return f"the loss scale falls {when}, from {start} to {end}, by half with each step that is skipped"
 
 
 def _elsewhere(found: Finding) -> str:
@@ -91,12 +100,16 @@ def _story(found: Finding) -> Iterator[str]:
     if "log10_growth" in numbers:
         rows = counted(int(numbers["growth_rows"]), "row")
         yield f"; it had grown {factor_text(numbers['log10_growth'])}-fold in the {rows} before"
+    if "sound_after" in numbers:
+        yield f"; all {int(numbers['sound_after']):,} rows after it are finite"
     if "loss-zero" in signs:
         yield "; the loss of exactly 0 there is a NaN that the trainer hides"
     if "loss-missing" in signs:
         yield "; the loss is left out there"
     if "scale-at-minimum" in signs:
-        yield "; the loss scale has fallen as far as it goes"
+        yield (
+            f"; {_falling_scale(found)}" if "scale_step" in numbers else "; the loss scale has fallen as far as it goes"
+        )
     if "last_finite_step" in numbers:
         known = {"loss": numbers.get("last_loss"), "norm": numbers.get("last_norm")}
         last = ", ".join(f"{name} {significant(value, 3)}" for name, value in known.items() if value is not None)
@@ -154,7 +167,9 @@ def _spikes(found: Finding) -> str:
     count, step = int(found.numbers["spikes"]), step_text(found.numbers["highest_step"])
     where = f"at step {step}" if count == 1 else f"the highest at step {step}"
     height = f"{factor_text(found.numbers['log10_highest'])} times its neighbours"
-    return f"{counted(count, 'spike')} of the {found.details['what']}, {where}: {height}"
+    spread = found.numbers.get("log10_spread")
+    usual = "" if spread is None else f", which vary by {as_percent(10**spread - 1)} as a rule, and it comes back"
+    return f"{counted(count, 'spike')} of the {found.details['what']}, {where}: {height}{usual}"
 
 
 def _update_ratio(found: Finding) -> str:

@@ -21,8 +21,9 @@ import numpy as np
 from gradcheck.logs.columns import Column
 from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.findings.growth import magnitude, soon
+from gradcheck.logs.findings.guesses import guessed_classes
 from gradcheck.logs.findings.learning import DEVIATIONS, losses_of
-from gradcheck.logs.findings.losses import FLAT, KNOWN, OF_A_MEDIAN, SURE, guessed_classes, restarts
+from gradcheck.logs.findings.losses import FLAT, KNOWN, OF_A_MEDIAN, SURE, restarts
 from gradcheck.logs.findings.movers import outstanding
 from gradcheck.logs.robust import FEWEST, Numbers, deviation, median
 from gradcheck.logs.series import Series

@@ -37,6 +37,7 @@ SIGNS = {
     "activation-first": "an activation or a weight is not finite in the first row",
     "between-rows": "the last finite row is more than a step before",
     "one-row": "it is in one row only",
+    "batch-alone": "it is in single rows, and all after them are finite",
     "no-gradient": "no gradient arrives at all",
     "exactly-zero": "a gradient arrives, and is exactly zero in every row",
     "norm-quiet": "the gradient's norm is as usual where the loss is not",

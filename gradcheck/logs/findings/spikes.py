@@ -31,7 +31,7 @@ NEAR, BROAD = 12, 8
 #: Most rows in which spikes are looked for: of more, the peaks of neighbours.
 MOST_ROWS = 4096
 
-#: Decades of a short run's highest row, and those that all but its spikes stay below; else the highest are its tail.
+#: Of a short run's highest row, in least spikes, and what all but its spikes stay below; else the highest are its tail.
 LONELY, QUIET = 1.75, 0.3
 
 #: Decades more that the last rows need, beyond twice what others reach: nothing after them shows that they come back.
@@ -55,7 +55,7 @@ def _far_spikes(series: Series) -> list[Finding]:
     if len(track) < 2 * FEWEST or find_growth(track, series):
         return []
     before, _ = side_medians(track.level, min(NEAR, len(track) // 4))
-    excess, is_last = _excess(track), np.arange(len(track)) >= len(track) - NEAR
+    excess, is_last = excess_of(track), np.arange(len(track)) >= len(track) - NEAR
     excess = np.where(np.isnan(excess) & is_last, track.peak - before, excess)
     rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > FAR)
     norm = series.norm.above_zero()
@@ -86,16 +86,15 @@ def _loss_spikes(series: Series) -> list[Finding]:
 
 def _spikes_of(series: Series, what: str, track: Track) -> list[Finding]:
     """Return the spikes of a magnitude."""
-    end = find_growth(track, series)
-    track = _pooled((track if end is None else track.until(track.steps[end.begin])).above_zero())
+    track = before_growth(track, series)
     if len(track) < 2 * FEWEST:
         return []
-    excess = _excess(track)
+    excess = excess_of(track)
     single = excess[~np.isnan(excess) & ~_broad(excess > SPIKE)]
     if len(single) < FEWEST:
         return []
-    below = _below_the_gap(single)
-    limit = max(SPIKE, _tail(below))
+    below = below_the_gap(single)
+    limit = max(SPIKE, tail_of(below))
     excess = _with_the_last(excess, track, limit)
     rows = np.flatnonzero(np.nan_to_num(excess, nan=-np.inf) > limit)
     most = (COMMON if len(below) == len(single) else FEW) * len(track)
@@ -108,6 +107,12 @@ def _spikes_of(series: Series, what: str, track: Track) -> list[Finding]:
     numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height}
     first, last = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
     return [Finding("spikes", first, last, outstanding(series, step), numbers, limit, {"what": what})]
+
+
+def before_growth(track: Track, series: Series) -> Track:
+    """Return what of a track may have spikes: the rows before a growth to the end, as many as can be looked at."""
+    end = find_growth(track, series)
+    return _pooled((track if end is None else track.until(track.steps[end.begin])).above_zero())
 
 
 def _widened(rows: npt.NDArray[np.intp], track: Track) -> npt.NDArray[np.intp]:
@@ -137,11 +142,11 @@ def _with_the_last(excess: Numbers, track: Track, limit: float) -> Numbers:
     usual = one_sided[~np.isnan(one_sided) & ~last]
     if not last.any() or len(usual) < FEWEST:
         return excess
-    limit = max(limit, _tail(_below_the_gap(usual)), APART * float(usual.max())) + MARGIN
+    limit = max(limit, tail_of(below_the_gap(usual)), APART * float(usual.max())) + MARGIN
     return np.where(last & (one_sided > limit), one_sided, excess)
 
 
-def _excess(track: Track) -> Numbers:
+def excess_of(track: Track) -> Numbers:
     """Return how far each peak is above both its sides, near or far, in decades, (rows,)."""
     found = np.full(len(track), np.nan)
     for width in {min(NEAR, len(track) // 4), max(NEAR, len(track) // BROAD)}:
@@ -156,7 +161,7 @@ def _broad(high: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return middle | np.roll(middle, 1) | np.roll(middle, -1)
 
 
-def _below_the_gap(excess: Numbers) -> Numbers:
+def below_the_gap(excess: Numbers, least: float = SPIKE) -> Numbers:
     """Return the rows below a gap that sets the highest ones apart, or all; else spikes would count as the tail.
 
     In a power law's tail the gaps between neighbours, as logarithms and times their ranks, are alike and exponential
@@ -165,7 +170,7 @@ def _below_the_gap(excess: Numbers) -> Numbers:
     ordered = np.sort(excess)
     top = ordered[-int(COMMON * len(ordered)) - 1 :]
     if len(top) < FEWEST:
-        return _below_the_highest(ordered, max(2, int(FEW * len(ordered))))
+        return _below_the_highest(ordered, max(2, int(FEW * len(ordered))), least)
     top = top[top > 0]
     if len(top) < FEWEST:
         return excess
@@ -176,15 +181,15 @@ def _below_the_gap(excess: Numbers) -> Numbers:
     return ordered[: len(ordered) - len(spacings) + widest] if apart else excess
 
 
-def _below_the_highest(ordered: Numbers, most: int) -> Numbers:
+def _below_the_highest(ordered: Numbers, most: int, least: float) -> Numbers:
     """Return the rows of a short run without the highest few, if all others are quiet; else these count as its tail."""
     for count in range(1, min(most + 1, len(ordered))):
-        if ordered[-1] > LONELY and ordered[-count] > SPIKE and ordered[-count - 1] < QUIET:
+        if ordered[-1] > LONELY * least and ordered[-count] > least and ordered[-count - 1] < QUIET * least:
             return ordered[:-count]
     return ordered
 
 
-def _tail(excess: Numbers) -> float:
+def tail_of(excess: Numbers) -> float:
     """Return the height that by chance only ``CHANCE`` runs exceed, from the decline of the tail.
 
     A power law of norms declines exponentially in logarithms; its rate is measured from the upper quarter to the last

@@ -27,6 +27,7 @@ import math
 import numpy as np
 
 from gradcheck.logs.findings.finding import NOTE, Finding
+from gradcheck.logs.findings.guesses import guessed_classes
 from gradcheck.logs.findings.learning import BLOCKS, is_from_the_beginning, losses_of
 from gradcheck.logs.findings.losses import (
     ENOUGH,
@@ -38,7 +39,6 @@ from gradcheck.logs.findings.losses import (
     find_loss_jump,
     find_loss_rises,
     find_not_learning,
-    guessed_classes,
     has_converging_norm,
     is_of_a_policy,
     line_fall,

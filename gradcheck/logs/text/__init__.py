@@ -15,6 +15,7 @@ from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.phrases import counted, factor_text, step_text
 from gradcheck.logs.readers.in_memory import FORMAT
 from gradcheck.logs.report import LogFinding, LogReport
+from gradcheck.logs.words import LOSS, words
 from gradcheck.render.bars import Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR
 from gradcheck.render.layout import Prose, aside, beside, borderless, indented, printed, to_copy, verdict_block
@@ -130,8 +131,10 @@ def where(report: LogReport) -> str:
     """Return where the verdict begins."""
     one = report.verdict
     if one.status == "healthy":
-        what = "gradients" if report.curves.grad_norm.value else "loss"
-        return f"nothing in the {what} of this run is out of the ordinary"
+        held_out = next((name for name in report.log.validation if LOSS.intersection(words(name))), "")
+        what = "gradients" if report.curves.grad_norm.value else f"{'training ' * bool(held_out)}loss"
+        others = f"; {_name(held_out)} is not judged" if held_out else ""
+        return f"nothing in the {what} of this run is out of the ordinary{others}"
     if one.status == "too-short":
         return one.reasons[0]
     worst = report.findings[0]
@@ -237,7 +240,8 @@ def _thresholds(report: LogReport) -> Table:
     """Return what thresholds of the global norm would do: percentiles of the norm, and the adaptive rules."""
     until = report.thresholds[0].until_step
     first = "the norm's" if until is None else f"the norm's until step {step_text(until)}"
-    table = borderless((first, "as threshold", "clips", "rate left"), left=(first,))
+    clips = "clips" if until is None else "clips of all"
+    table = borderless((first, "as threshold", clips, "rate left"), left=(first,))
     for one in report.thresholds:
         cells = (significant(one.norm, 3), as_percent(one.clipped_fraction), as_percent(one.kept))
         table.add_row(f"{one.percentile:g}th percentile", *cells)
@@ -254,6 +258,8 @@ def next_command(report: LogReport) -> str:
         return "gradcheck probe models:build --batch models:batch --rate"
     if status == "vanishing":
         return "gradcheck compare --activation sigmoid,tanh,relu,gelu --init xavier,he --depth 20 --norm none,layer"
+    if status == "nonfinite" and "sound_after" in report.findings[0].numbers:
+        return "gradcheck probe models:build --batch models:batch"
     clipped = status in ("exploding", "spikes", "always-clipped") and report.thresholds
     if not clipped and status != "healthy":
         return f"gradcheck explain {status}"

@@ -40,8 +40,8 @@ def test_what_grew_before_is_told_with_its_rows_and_the_last_finite_value(found)
 
 def test_a_single_fault_that_nothing_announced_asks_for_its_batch(found):
     (one,) = found(list(rows(loss=lambda row: NAN if row == 90 else 1.5 - row / 300)))
-    assert {"steady-before", "one-row"} <= set(one.signs)
-    assert "batch where it begins" in advice_on(one.kind, one.signs)[0]
+    assert {"steady-before", "one-row", "batch-alone"} <= set(one.signs)
+    assert "pass the batch by itself" in advice_on(one.kind, one.signs)[0]
 
 
 def test_a_fault_that_began_between_two_rows_asks_for_every_step(found):
@@ -197,3 +197,21 @@ def test_a_search_for_a_loss_scale_may_go_on_in_the_last_row_but_not_for_ever(ha
 def test_what_no_fall_of_the_loss_scale_explains_is_an_error(columns, found):
     rows = [row | (columns if math.isinf(row["grad_norm"]) else {}) for row in searched(4)]
     assert [one.weight for one in found(rows) if one.kind == "nonfinite"] == ["error"]
+
+
+def with_nan(places, rows=200):
+    values = [float("nan") if row in places else 2 - row / 200 + 0.01 * (row % 3) for row in range(rows)]
+    return [{"step": row, "loss": value} for row, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("places", [(90,), (40, 90, 140)])
+def test_a_single_row_among_finite_ones_is_a_bad_batch_and_no_explosion(places):
+    (found,) = diagnose(with_nan(places)).findings
+    assert found.advice[0].startswith("bad data in that batch")
+    assert found.message.count(f"all {199 - places[-1]} rows after it are finite") == 1
+
+
+@pytest.mark.parametrize("places", [(90, 91), (198,), range(0, 200, 10)])
+def test_rows_that_are_neighbours_the_last_ones_or_many_are_no_single_batches(places):
+    (found,) = diagnose(with_nan(places)).findings
+    assert "sound_after" not in found.numbers

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradcheck import diagnose
-from gradcheck.logs.findings.spikes import MOST_ROWS, _below_the_gap, _pooled, _tail, find_spikes
+from gradcheck.logs.findings.spikes import MOST_ROWS, _pooled, below_the_gap, find_spikes, tail_of
 
 
 def with_spikes(height, rows=100, places=(50,)):
@@ -56,12 +56,12 @@ def quantiles(rows):
 def test_the_tail_of_a_power_law_of_norms_ends_where_one_run_of_a_thousand_has_a_number():
     """P(X > h) = exp(−h/s): of n rows one exceeds s·log(n/p) in a share p of the runs; s is known to some 2/√n."""
     expected = 0.3 * np.log(1 / 0.05) + 0.3 * (1 + 2 * 200**-0.5) * np.log(0.05 * 200 / 1e-3)
-    assert _tail(-0.3 * np.log(1 - quantiles(200))) == pytest.approx(expected, rel=0.005)
+    assert tail_of(-0.3 * np.log(1 - quantiles(200))) == pytest.approx(expected, rel=0.005)
 
 
 def test_of_few_rows_a_spike_does_not_raise_its_own_limit():
     quiet = np.linspace(0, 0.4, 18)
-    assert _tail(np.append(quiet, 3.5)) == pytest.approx(_tail(np.append(quiet, 0.5)))
+    assert tail_of(np.append(quiet, 3.5)) == pytest.approx(tail_of(np.append(quiet, 0.5)))
 
 
 @pytest.mark.parametrize(("rows", "known"), [(299, False), (300, True)])
@@ -69,7 +69,7 @@ def test_the_tail_of_heavier_laws_is_known_from_300_rows_on_and_ends_where_one_r
     """P(X > h) = h^−a: of n rows one exceeds (n/p)^(1/a) in a share p of the runs."""
     heavy = (1 - quantiles(rows)) ** -0.5
     expected = pytest.approx((rows / 0.05) ** 0.5, rel=0.01)
-    assert (_tail(heavy) == expected) is known
+    assert (tail_of(heavy) == expected) is known
 
 
 @pytest.mark.parametrize(("times", "apart"), [(0.95, False), (1.05, True)])
@@ -80,7 +80,7 @@ def test_a_gap_that_parts_two_populations_is_wider_than_chance_makes_one_of_a_th
     spacings[-above] = times * np.log(count / 1e-3)
     tail = np.exp(np.concatenate([[0], np.cumsum(spacings / np.arange(count, 0, -1))]))
     excess = np.concatenate([np.zeros(760), tail])
-    assert len(_below_the_gap(excess)) == len(excess) - above * apart
+    assert len(below_the_gap(excess)) == len(excess) - above * apart
 
 
 @pytest.mark.parametrize(("count", "parted"), [(10, 0), (11, 8)])
@@ -89,7 +89,7 @@ def test_twelve_rows_of_a_tail_can_be_parted_and_fewer_can_not(count, parted):
     spacings[-8] = 100.0
     tail = np.exp(np.concatenate([[0], np.cumsum(spacings / np.arange(count, 0, -1))]))
     excess = np.concatenate([np.zeros(760), tail])
-    assert len(_below_the_gap(excess)) == len(excess) - parted
+    assert len(below_the_gap(excess)) == len(excess) - parted
 
 
 def test_of_very_many_rows_the_peaks_of_neighbours_are_kept(track_of):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
@@ -11,9 +12,9 @@ from gradcheck.logs.findings.causes import CAUSES, advice_on
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, WARNING
 from gradcheck.logs.findings.phrases import factor_text, step_text
 from gradcheck.logs.findings.sentences import SENTENCES
-from gradcheck.logs.formats import as_csv, as_github, as_markdown
-from gradcheck.logs.report import LogConfig, LogFinding, LogReport, LogVerdict
-from gradcheck.logs.text import as_text, heading, next_command
+from gradcheck.logs.formats import as_csv, as_github, as_junit, as_markdown
+from gradcheck.logs.report import LogConfig, LogFinding, LogReport, LogVerdict, diagnose
+from gradcheck.logs.text import as_text, heading, next_command, where
 from gradcheck.logs.text.live import live_view
 from gradcheck.logs.what_was_read import LogRead
 from gradcheck.render.page import Page
@@ -174,3 +175,29 @@ def test_factors_are_written_as_one_reads_them(decades, text):
 )
 def test_steps_are_written_as_one_reads_them(step, text):
     assert step_text(step) == text
+
+
+def test_a_test_report_has_a_failure_for_the_verdict_and_each_finding_but_notes():
+    root = ElementTree.fromstring(as_junit(report(finding(), finding("never-clipped", layers=()))))
+    cases = {one.get("name"): one.find("failure") is not None for one in root.iter("testcase")}
+    assert cases == {"verdict": True, "exploding": True, "never-clipped": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("val_accuracy", "nothing in the loss of this run is out of the ordinary"),
+        ("val_loss", "nothing in the training loss of this run is out of the ordinary; val_loss is not judged"),
+    ],
+)
+def test_a_healthy_loss_is_that_of_the_training_where_a_validation_has_one_too(name, said):
+    rows = [{"epoch": row, "loss": 2 * 0.95**row, name: 1 + abs(row - 10) / 20} for row in range(40)]
+    assert where(diagnose(rows)) == said
+
+
+def test_a_threshold_says_what_it_clips_before_the_run_goes_wrong_and_of_all():
+    rows = [{"step": row, "grad_norm": (1 + row % 10 / 10) * 1.3 ** max(0, row - 150)} for row in range(200)]
+    told = diagnose(rows)
+    assert "it clips 10 % of the steps before 15" in told.findings[0].advice[0]
+    assert "of all)" in told.findings[0].advice[0]
+    assert "clips of all" in as_text(told)

@@ -52,6 +52,17 @@ def test_a_loss_that_no_answer_changes_is_still_dead(model, loss):
     assert "solved" not in {cause.code for cause in report.verdict.causes}
 
 
+def test_two_clusters_that_a_solved_loss_holds_apart_have_not_collapsed():
+    clusters = torch.cat([torch.randn(20, 8) + 5, torch.randn(10, 8) - 50])
+
+    def triplet(output, _):
+        return functional.triplet_margin_loss(output[:10], output[10:20], output[20:], margin=0.1)
+
+    report = probe(net(), (clusters, torch.zeros(30)), triplet)
+    assert report.verdict.status == "healthy"
+    assert "rank" not in {cause.code for cause in report.verdict.causes}
+
+
 def test_a_model_that_is_dead_is_so_on_a_batch_that_is_solved():
     model = net()
     with torch.no_grad():

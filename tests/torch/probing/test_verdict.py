@@ -143,3 +143,15 @@ def test_outputs_beyond_all_reason_are_an_explosion_whatever_a_trial_would_bring
     verdicts = [gradcheck.torch.probe(Autoencoder(start), (rows, rows), loss).verdict for start in (-2.0, 60.0)]
     assert [one.status for one in verdicts] == ["healthy", "exploding"]
     assert verdicts[1].causes[0].code == "output-size"
+
+
+def test_outputs_as_large_as_their_targets_are_no_explosion():
+    model, rows = (
+        torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1)),
+        torch.randn(64, 16),
+    )
+    torch.nn.init.constant_(model[2].bias, 250_000.0)
+    for targets, said in [(250_000 + torch.randn(64, 1), False), (torch.randn(64, 1), True)]:
+        verdict = gradcheck.torch.probe(model, (rows, targets), torch.nn.L1Loss()).verdict
+        assert ("output-size" in {one.code for one in verdict.causes}) is said
+        assert (verdict.status == "exploding") is said

@@ -155,6 +155,8 @@ class History:
         if not self.points or self.points[0].status != "healthy":
             return ""
         first = self.points[0]
+        if never_negative and point.loss == 0 < first.loss:
+            return "nothing-to-learn"
         if point.status in ("vanishing", "dead", "collapsed", "no-gradient"):
             if never_negative and point.loss < LEARNED * first.loss:
                 return "nothing-to-learn"

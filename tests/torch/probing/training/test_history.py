@@ -168,6 +168,7 @@ def test_a_margin_that_every_example_keeps_leaves_nothing_to_learn(said):
     assert report.verdict.status == "healthy"
     assert {layer.flag for layer in report.layers} == {"ok"}
     assert "what is learned gives no gradient any more" in said(report)
+    assert "solved" not in {cause.code for cause in report.verdict.causes}
 
 
 @pytest.mark.parametrize("loss", ["mean-square", shifted])
