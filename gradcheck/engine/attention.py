@@ -88,22 +88,32 @@ class Heads(NamedTuple):
 
     def _weights(self, scores: Array) -> Array:
         """Return the softmax of scores (…, tokens, tokens) along the last axis, over what a token may see."""
-        if self.causal:
-            scores = np.where(np.tri(self.tokens, dtype=bool), scores, -np.inf)
-        powers = np.exp(scores - scores.max(-1, keepdims=True))
-        weights: Array = powers / powers.sum(-1, keepdims=True)
-        return weights
+        return softmax(np.where(np.tri(self.tokens, dtype=bool), scores, -np.inf) if self.causal else scores)
 
     def _turned(self, heads: Array, sign: float) -> Array:
-        """Turn queries and keys by the angle of their position, or back (Su et al. 2021, eq. 34); values stay."""
+        """Turn queries and keys by the angle of their position, or back; values stay."""
         if not self.rotary:
             return heads
-        half, turning = self.width // 2, self.queries + self.keys
-        angles = np.outer(np.arange(self.tokens), ROTARY_BASE ** (-np.arange(half) / half))
-        cosine, sine = (sign_of * f(angles).astype(heads.dtype) for f, sign_of in ((np.cos, 1.0), (np.sin, sign)))
-        one, other = heads[:, :turning, :, :half], heads[:, :turning, :, half:]
-        turned = np.concatenate([one * cosine - other * sine, one * sine + other * cosine], axis=-1)
-        return np.concatenate([turned, heads[:, turning:]], axis=1)
+        turning = self.queries + self.keys
+        return np.concatenate(
+            [turned(heads[:, :turning], np.arange(float(self.tokens)), sign), heads[:, turning:]], axis=1
+        )
+
+
+def softmax(scores: Array) -> Array:
+    """Return the softmax along the last axis; what is −inf has no share."""
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    weights: Array = powers / powers.sum(-1, keepdims=True)
+    return weights
+
+
+def turned(rows: Array, places: Array, sign: float = 1.0) -> Array:
+    """Turn queries or keys, (…, rows, width), by the angle of their places, or back (Su et al. 2021, eq. 34)."""
+    half = rows.shape[-1] // 2
+    angles = np.outer(places, ROTARY_BASE ** (-np.arange(half) / half))
+    cosine, sine = np.cos(angles).astype(rows.dtype), sign * np.sin(angles).astype(rows.dtype)
+    one, other = rows[..., :half], rows[..., half:]
+    return np.concatenate([one * cosine - other * sine, one * sine + other * cosine], axis=-1)
 
 
 def sinusoids(tokens: int, width: int) -> Array:

@@ -152,7 +152,7 @@ class JaxSubject:
         """Return the gradients of the mean square of a layer's last output, in place of those of a loss that isn't."""
         outermost = [one for one in self.uses if layer is not None and one.name == layer.name and not one.graph.outer]
         if not outermost:
-            return values.without_gradients()
+            return values._replace(of_weights=None, of_outputs=None)
         until, count = outermost[-1].variable, len(self.values)
 
         def size(weights: Any, added: Any, rest: Any) -> Any:
@@ -165,17 +165,16 @@ class JaxSubject:
 
     def _captured_loss(self, values: Values, obstructed: bool) -> CapturedLoss:
         output, self._outputs = self.shape[1], values.output
-        alone = np.asarray(values.output[0]) if hasattr(output, "dtype") else None
+        alone = _numbers(values.output[0]) if hasattr(output, "dtype") else None
         aims, several = named(self.targets), zip(named(output), values.output, strict=True)
         parts = tuple(
             (name, CapturedLoss(self.loss.name, float(values.loss), targets=_numbers(aims.get(name)), output=found))
             for name, found in ((name, np.asarray(one)) for name, one in several if alone is None and is_float(one))
         )
         classes, labels = labels_of(self.loss, output, self.targets)
-        targets = np.asarray(self.targets) if hasattr(self.targets, "dtype") else None
         return CapturedLoss(
             self.loss.name, float("nan") if obstructed else float(values.loss), self.loss.law, classes, labels,
-            targets, alone, self.end, self.drawn, parts,
+            _numbers(self.targets), alone, self.end, self.drawn, parts,
         )  # fmt: skip
 
 

@@ -1,13 +1,13 @@
 """What a program says of its layers: what follows each, whether it scores, whether all of the signal goes through."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from gradcheck.jax.functions import Function, find_functions
 from gradcheck.jax.marks import is_float
-from gradcheck.jax.program import Operation, Program
+from gradcheck.jax.program import Atom, Operation, Program
 from gradcheck.probing.paths import Paths, bottlenecks
 
 #: Operations that pass on what they get, entry by entry or pooled: another shape, a part of it.
@@ -77,30 +77,25 @@ class Graph:
     def sources_of(self, operation: Operation, among: set[int]) -> list[Any]:
         """Return where an operation's inputs come from: operations, and variables that go in."""
         given = operation.inputs[:1] if operation.note else () if operation.name in CUT else operation.inputs
-        variables = [one for one in given if isinstance(one, int) and one in among]
-        return [self.program.maker.get(one, one) for one in variables]
+        return self.makers(one for one in given if one in among)
+
+    def makers(self, atoms: Iterable[Any]) -> list[Any]:
+        """Return what makes variables: operations, or the variables themselves that go in; of constants nothing."""
+        return [self.program.maker.get(one, one) for one in atoms if isinstance(one, int)]
 
     def inputs_of(self, node: Any) -> list[Any]:
         """Return where an operation's inputs come from, as far as a gradient goes through."""
         return self.sources_of(node, self.trained) if isinstance(node, Operation) else []
 
-    def layer_before(self, variable: Any) -> Operation | None:
+    def layer_before(self, variable: Any, *, through_functions: bool = False) -> Operation | None:
         """Return the layer whose output arrives at a variable, on a way without a fork; or None."""
+        bases = self._found[1] if through_functions else {}
         while isinstance(variable, int):
             operation = self.program.maker.get(variable)
             if operation is None or self.is_layer(operation):
                 return operation
-            variable = self._passed_on(operation)
-        return None
-
-    def layer_before_functions(self, variable: Any) -> Operation | None:
-        """Return the layer whose output arrives at a variable, through activation functions as well."""
-        _, bases = self._found
-        while isinstance(variable, int):
-            operation = self.program.maker.get(variable)
-            if operation is None or self.is_layer(operation):
-                return operation
-            variable = self._passed_on(operation) if self._passed_on(operation) is not None else bases.get(variable)
+            before = self._passed_on(operation)
+            variable = bases.get(variable) if before is None else before
         return None
 
     def _passed_on(self, operation: Operation) -> Any:
@@ -125,46 +120,45 @@ class Graph:
         """Operations, and variables that go in, that the gradient reaches."""
         if self.outer is not None and self.loop not in self.outer.in_use:
             return set()
-        return set(Paths().reached(self._all_roots, self.inputs_of))
+        return set(Paths().reached(self._trained(self._ends), self.inputs_of))
 
     @cached_property
     def in_reach(self) -> set[Any]:
         """Operations, and variables that go in, whose values the loss depends on, with a gradient or without."""
         if self.outer is not None and self.loop not in self.outer.in_reach:
             return set()
-        outputs = self.program.outputs if self.outer is not None else self.program.outputs[:1]
-        maker = self.program.maker
 
         def inputs(node: Any) -> list[Any]:
-            given = () if not isinstance(node, Operation) else node.inputs[:1] if node.note else node.inputs
-            return [maker.get(one, one) for one in given if isinstance(one, int)]
+            return self.makers(() if not isinstance(node, Operation) else node.inputs[:1] if node.note else node.inputs)
 
-        return set(Paths().reached([maker.get(one, one) for one in outputs if isinstance(one, int)], inputs))
+        return set(Paths().reached(self.makers(self._ends), inputs))
 
     @cached_property
     def roots(self) -> list[Any]:
         """Where the gradient comes in: the loss; in a loop what is made use of after it."""
-        outputs = self.program.outputs
         if self.outer is None:
-            outputs = outputs[:1]
-        else:
-            assert self.loop is not None
-            used = {one for node in self.outer.in_use if isinstance(node, Operation) for one in node.inputs}
-            used |= {one for one in self.outer.program.outputs if isinstance(one, int)}
-            outputs = tuple(one for one, after in zip(outputs, self.loop.outputs, strict=True) if after in used)
-        return [self.program.maker.get(one, one) for one in outputs if isinstance(one, int) and one in self.trained]
+            return self._trained(self._ends)
+        assert self.loop is not None
+        used = {one for node in self.outer.in_use if isinstance(node, Operation) for one in node.inputs}
+        used |= {one for one in self.outer.program.outputs if isinstance(one, int)}
+        return self._trained(one for one, after in zip(self._ends, self.loop.outputs, strict=True) if after in used)
 
     @cached_property
     def without_softmax(self) -> set[Any]:
         """Operations that the gradient reaches without going through a softmax, as those of queries and keys do."""
         if self.outer is not None and self.loop not in self.outer.without_softmax:
             return set()
-        return set(Paths().reached(self._all_roots, lambda node: [] if self.is_softmax(node) else self.inputs_of(node)))
+        ends = self._trained(self._ends)
+        return set(Paths().reached(ends, lambda node: [] if self.is_softmax(node) else self.inputs_of(node)))
 
     @property
-    def _all_roots(self) -> list[Any]:
-        outputs = self.program.outputs if self.outer is not None else self.program.outputs[:1]
-        return [self.program.maker.get(one, one) for one in outputs if isinstance(one, int) and one in self.trained]
+    def _ends(self) -> tuple[Atom, ...]:
+        """The loss; of a loop all that it returns."""
+        return self.program.outputs if self.outer is not None else self.program.outputs[:1]
+
+    def _trained(self, atoms: Iterable[Any]) -> list[Any]:
+        """Return what makes those variables that a gradient goes through."""
+        return self.makers(one for one in atoms if one in self.trained)
 
     def is_softmax(self, node: Any) -> bool:
         """Whether an operation divides exponentials by their sum."""
@@ -207,12 +201,8 @@ def begins(operation: Operation, signal: set[int]) -> bool:
 
 def is_vector(program: Program, operation: Operation) -> bool:
     """Whether a layer scales and shifts only, as norms do."""
-    weights = (one for one in operation.inputs[2:])
-    return all(_dimensions(program, one) < 2 for one in weights)
-
-
-def _dimensions(program: Program, atom: Any) -> int:
-    return len(program.shapes[atom].shape) if isinstance(atom, int) else getattr(atom.value, "ndim", 0)
+    kinds = (program.shapes[one] if isinstance(one, int) else one.value for one in operation.inputs[2:])
+    return all(getattr(kind, "ndim", 0) < 2 for kind in kinds)
 
 
 def graph_of(program: Program, weights: int, given: range) -> Graph:

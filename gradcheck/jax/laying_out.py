@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,10 +26,6 @@ class Values(NamedTuple):
     responses: dict[int, tuple[Any, Any]]  # of a function's value: φ and φ'
     of_weights: Sequence[Any] | None
     of_outputs: dict[int, Any] | None  # gradients at layers' outputs
-
-    def without_gradients(self) -> Self:
-        """Return the values of a pass that has no way back."""
-        return self._replace(of_weights=None, of_outputs=None)
 
 
 class _Step(NamedTuple):

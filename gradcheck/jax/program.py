@@ -6,6 +6,7 @@ written out, each time anew, so that every operation and every variable is there
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -83,6 +84,11 @@ class Program:
                 yield from one.body.within()
             yield self, one
 
+    @cached_property
+    def variables(self) -> frozenset[int]:
+        """Its inputs, and what its operations return, those of loops among them."""
+        return frozenset((*self.inputs, *(one for _, operation in self.within() for one in operation.outputs)))
+
     def hides_layers(self) -> bool:
         """Whether a layer runs where its outputs can't be reached: in a branch, or a loop of unknown length."""
         closed = (one for _, one in self.within() if one.note is None and one.body is None)
@@ -92,12 +98,7 @@ class Program:
 def traced(function: Callable[..., Any], *arguments: Any) -> tuple[Program, Any]:
     """Return the program of a function, its inputs and outputs flat, and what it returns as shapes and types."""
     closed, shape = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    return _written_out(closed), shape
-
-
-def _written_out(closed: ClosedJaxpr) -> Program:
-    numbers, shapes = count(), dict[int, Any]()
-    return _program(closed.jaxpr, closed.consts, numbers, shapes)
+    return _program(closed.jaxpr, closed.consts, count(), {}), shape
 
 
 def _program(jaxpr: Jaxpr, constants: Sequence[Any], numbers: Iterator[int], shapes: dict[int, Any]) -> Program:
@@ -197,7 +198,7 @@ def run(
         if operation.note is not None:
             extra = added.get(operation.outputs[0])
             found = [given[0] if extra is None else given[0] + extra]
-        elif operation.body is not None and _concerns(operation.body, wanted | added.keys()):
+        elif operation.body is not None and not operation.body.variables.isdisjoint(wanted | added.keys()):
             found, inner = _looped(operation, given, added, wanted)
             kept |= inner
         else:
@@ -218,11 +219,6 @@ def bind(operation: Operation, given: Sequence[Any]) -> list[Any]:
     return list(jaxpr_as_fun(ClosedJaxpr(alone, ()))(*known.values()))
 
 
-def _concerns(body: Program, variables: Any) -> bool:
-    inside = {*body.inputs, *(one for _, operation in body.within() for one in operation.outputs)}
-    return not inside.isdisjoint(variables)
-
-
 def _looped(
     loop: Operation, given: Sequence[Any], added: Mapping[int, Any], wanted: frozenset[int]
 ) -> tuple[list[Any], dict[int, Any]]:
@@ -230,8 +226,7 @@ def _looped(
     body = loop.body
     assert body is not None
     first = loop.fixed + loop.carried
-    inside = {one for _, operation in body.within() for one in operation.outputs}
-    extra = {one: value for one, value in added.items() if one in inside}
+    extra = {one: value for one, value in added.items() if one in body.variables}
 
     def step(carry: Any, rest: Any) -> Any:
         each, more = rest

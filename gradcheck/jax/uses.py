@@ -128,7 +128,7 @@ def _followers(graph: Graph) -> tuple[dict[Operation, list[tuple[Graph, Function
                 functions.setdefault(layer, []).append((one, function))
         for operation in one.program.operations:
             if operation.note and (not operation.note.weights or is_vector(one.program, operation)):
-                before = one.layer_before_functions(operation.inputs[1])
+                before = one.layer_before(operation.inputs[1], through_functions=True)
                 if before is not None and "Norm" in operation.note.owner:
                     normalized.add(before)
     return functions, normalized

@@ -75,7 +75,7 @@ def _outside(graph: Graph, place: int) -> Any:
 
 def _behind(graph: Graph, atom: Any, parameters: int) -> Iterable[int]:
     """Yield the parameters that a variable is computed from, as long as nothing that goes in is."""
-    nodes = Paths().reached([graph.program.maker.get(atom, atom)], graph.inputs_of) if isinstance(atom, int) else []
+    nodes = Paths().reached(graph.makers([atom]), graph.inputs_of)
     for node in (one for one in nodes if isinstance(one, int) and one not in graph.signal):
         place = graph.program.inputs.index(node)
         if graph.outer is None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.engine.attention import ROTARY_BASE
+from gradcheck.engine.attention import softmax, turned
 from gradcheck.engine.types import Array
 from gradcheck.mean_field.layers import LayerLaw
 
@@ -58,7 +58,7 @@ class AttentionLaw(NamedTuple):
         """Return heads for inputs of these covariances; the same for a `number`."""
         q, k = self._turned_heads(kernel, number) if self.places is not None else self._heads(kernel, number)
         scores = q @ k[..., : q.shape[-1]].swapaxes(1, 2) / math.sqrt(self.width)
-        weights = _softmax(np.concatenate([scores, -scores]), self.seen)
+        weights = softmax(np.where(self.seen, np.concatenate([scores, -scores]), -np.inf))
         own = [np.tile(one @ one.swapaxes(1, 2) / self.width, (2, 1, 1)) for one in (q, k)]
         return SampledHeads(weights, *own)
 
@@ -151,14 +151,6 @@ def triangular_normals(generator: np.random.Generator, count: int, rows: int, wi
     return triangular
 
 
-def _softmax(scores: Array, seen: Array) -> Array:
-    """Return the softmax over what each row sees, (heads, rows, rows)."""
-    scores = np.where(seen, scores, -np.inf)
-    powers = np.exp(scores - scores.max(-1, keepdims=True))
-    weights: Array = powers / powers.sum(-1, keepdims=True)
-    return weights
-
-
 def _through_scores(weights: Array, values: Array, keys: Array) -> Array:
     """Return Σ_jl (J_i V J_k)_jl K_jl of rows i and k, J = diag(a) − a aᵀ softmax's derivative at weights a."""
     flipped = weights.swapaxes(1, 2)
@@ -187,12 +179,3 @@ def _difference(whole: Array, mixed: Array) -> Array:
     kept = left > ROUNDING * (np.abs(terms) + 2 * np.abs(twice))
     covariances: Array = difference * (kept[:, :, None] & kept[:, None, :])
     return covariances
-
-
-def turned(projected: Array, places: Array) -> Array:
-    """Turn queries or keys (…, rows, width) by the angle of their position (Su et al. 2021)."""
-    half = projected.shape[-1] // 2
-    angles = np.outer(places, ROTARY_BASE ** (-np.arange(half) / half))
-    one, other = projected[..., :half], projected[..., half:]
-    cosine, sine = np.cos(angles), np.sin(angles)
-    return np.concatenate([one * cosine - other * sine, one * sine + other * cosine], axis=-1)

@@ -40,7 +40,10 @@ CELLS: Columns = {
     "attended": ("number", lambda layer: layer.attended, "tokens among which a head shares its weight"),
 }
 
-#: Charts of a transformer: title, what it shows, the field, and whether its scale is that of logarithms.
+#: Charts of layers: title, what it shows, the field, and whether its scale is that of logarithms.
+OF_LAYERS = (("Pre-activations", "Standard deviation of what enters each activation", "preactivation_std", False),)
+
+#: Those of a transformer.
 OF_BLOCKS = (
     (
         "Stream and branches",
@@ -69,14 +72,9 @@ def as_html(report: TheoryReport) -> str:
 
 
 def _charts(report: TheoryReport) -> Iterator[Chart | HeatMap]:
-    if report.points and report.layers:
+    if report.layers:
         yield _gradient(report)
-        yield from (_of_points(report, *one) for one in OF_BLOCKS)
-    elif report.layers:
-        yield _gradient(report)
-        yield _chart(
-            report, "Pre-activations", "Standard deviation of what enters each activation", "preactivation_std"
-        )
+        yield from (_chart(report, *one) for one in (OF_BLOCKS if report.points else OF_LAYERS))
     if report.attention_diagram is not None:
         yield _of_attention(report.attention_diagram)
     if report.phase_diagram is not None:
@@ -172,13 +170,13 @@ def _axis(report: TheoryReport) -> Axis:
     return Axis(label="flow point", names=tuple(str(layer.name) for layer in report.layers))
 
 
-def _of_points(report: TheoryReport, title: str, about: str, field: str, log: bool) -> Chart:
-    """Return a chart of what is known of flow points, a line for each."""
+def _chart(report: TheoryReport, title: str, about: str, field: str, log: bool) -> Chart:
+    """Return a chart of what is known of layers, or of flow points, a line for each."""
     lines = (
         Line(
-            name=point,
+            name=point or "theory",
             x=tuple(layer.index for layer in layers),
-            y=tuple(_height(layer.get(field), log) for layer in layers),
+            y=tuple(rounded(log10(layer.get(field)) if log else layer.get(field)) for layer in layers),
         )
         for point, layers in _parts(report)
         if layers[0].get(field) is not None
@@ -187,22 +185,6 @@ def _of_points(report: TheoryReport, title: str, about: str, field: str, log: bo
         title=title, about=about, x=_axis(report), y=Axis(label=title.lower(), log=log), lines=tuple(lines),
         table=LAYERS, group=LAYERS, wide=True,
     )  # fmt: skip
-
-
-def _height(value: float | None, log: bool) -> float | None:
-    return rounded(log10(value) if log else value)
-
-
-def _chart(report: TheoryReport, title: str, about: str, field: str) -> Chart:
-    values = tuple(rounded(layer[field]) for layer in report.layers)
-    return Chart(
-        title=title, about=about, x=Axis(label="layer"), y=Axis(label=title.lower()), table=LAYERS, group=LAYERS,
-        lines=(Line(name="theory", x=_indices(report), y=values),), wide=True,
-    )  # fmt: skip
-
-
-def _indices(report: TheoryReport) -> tuple[int, ...]:
-    return tuple(layer.index for layer in report.layers)
 
 
 def _tables(report: TheoryReport) -> Iterator[Table]:
