@@ -59,7 +59,7 @@ def _has_tokens(call: Call, examples: int) -> bool:
     if output.dim() != 3 or output._version != call.version or not call.finite:
         return False
     count, tokens, _ = output.shape
-    return bool(count == examples >= EXAMPLES and tokens >= TOKENS and tokens != count)  # of as many either may be first
+    return bool(count == examples >= EXAMPLES and tokens >= TOKENS and tokens != count)  # or either may be first
 
 
 def _attentions(graph: Graph, end: Node) -> int:
