@@ -50,7 +50,7 @@ BESIDE = 12
 
 def find_loss_spikes(series: Series) -> list[Finding]:
     """Find single losses far above those before and after, beside a loss whose noise is small: a note."""
-    if not len(positive(series)[1]) or is_of_a_policy(series) or find_spikes(series) or find_loss_jump(series):
+    if not len(positive(series)[1]) or is_of_a_policy(series):
         return []
     track = before_growth(series.loss, series)
     excess = excess_of(track) if len(track) >= 2 * FEWEST else np.empty(0)
@@ -71,6 +71,8 @@ def find_loss_spikes(series: Series) -> list[Finding]:
     step, height = float(track.steps[highest]), float(excess[highest])
     beside_norm = height > SPIKE and len(series.norm) > 0  # judged with it, in ``spikes``
     if beside_norm or np.sum(others > height / APART) > len(groups):
+        return []
+    if find_spikes(series) or find_loss_jump(series):  # last: to search for them takes longer than all this
         return []
     numbers = {"spikes": float(len(groups)), "highest_step": step, "log10_highest": height, "log10_spread": spread}
     ends = float(track.steps[rows[0]]), float(track.steps[rows[-1]])
