@@ -3,7 +3,7 @@
 | constant | value | reason |
 |---|---|---|
 | ``APART`` | 0.5 decades | a sum of three gradients may be three times as large |
-| ``FALL`` | 0.25 decades | from a cycle's highest row to its lowest, in one: half of ``APART``, and half of the deepest |
+| ``FALL`` | 0.25 decades | from a cycle's highest row to its lowest: half of ``APART``, and of the deepest |
 | ``CLEAR`` | 6 | robust deviations of what is left once the cycle is taken out |
 | ``CYCLES`` | 6 | fewer are chance |
 | ``LONGEST`` | 64 rows | more batches are seldom accumulated |
