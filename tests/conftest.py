@@ -27,7 +27,6 @@ import numpy as np
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
-from hypothesis.internal.conjecture import providers
 
 from gradcheck.diagnosis.reporting import make_report
 from gradcheck.diagnosis.summary import summarize
@@ -52,9 +51,6 @@ from gradcheck.training.demonstration import Demonstration
 EXTRAS = "torch", "safetensors", "distributed", "orjson", "matplotlib", "jinja2", "accelerate", "jax", "flax", "equinox"
 ASKED_AT_ONCE = re.compile(rf'^\S.*importorskip\("({"|".join(EXTRAS)})\b', re.MULTILINE)
 
-# Hypothesis draws constants of the sources that are loaded: another line of code would be another run, and to look
-# through all of them takes each process half a second.
-providers._get_local_constants = lambda: providers._local_constants
 settings.register_profile("repeatable", max_examples=10, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
@@ -329,9 +325,7 @@ def measured_once():
             key = repr((config := described(self), what, named))
             if named.get("tally") is not None or config["weights"] or "." in config["data"]:  # counts; files may change
                 return method(self, what, tick, **named)
-            if key not in known:
-                known[key] = method(self, what, tick, **named)
-            return known[key]
+            return known[key] if key in known else known.setdefault(key, method(self, what, tick, **named))
 
         return call
 

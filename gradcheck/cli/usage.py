@@ -132,7 +132,8 @@ def _unknown_option(option: str, context: Any) -> str:  # noqa: ANN401
         meant = f"it is an option of {' and '.join(f'gradcheck {name}' for name in there[:2])}"
         meant += "" if context.parent else f": gradcheck {there[0]} {option} …"
     of = f"gradcheck {command}" if context.parent else "gradcheck"
-    return f"{option} is no option of {of}; {near if meant is None else f'{meant}; '}{_help(context)}"
+    said = near if meant is None else f"{meant}; "
+    return f"{option} is no option of {of}; {said}{context.command_path} --help lists all"
 
 
 def _begun(option: str, flags: Iterable[str]) -> str:
@@ -172,7 +173,3 @@ def _no_number(parameter: Any, shown: str, kind: str, context: Any) -> str:  # n
     whole = re.fullmatch(r"\d+(\.\d*)?(e\d\d?)?", value) if kind == "int" else None
     meant = f"; write {float(value):.0f}" if whole and float(value).is_integer() else ""
     return f"{option} {shown} is not {SAID[kind]}{meant}"
-
-
-def _help(context: Any) -> str:  # noqa: ANN401
-    return f"{context.command_path} --help lists all"

@@ -8,14 +8,7 @@ import numpy.typing as npt
 
 from gradcheck.engine.gram import gram
 from gradcheck.engine.initializers import BACKWARD_STREAM, FORWARD_STREAM
-from gradcheck.engine.magnitude import (
-    Scaled,
-    inner,
-    log10_joint_norm,
-    log10_magnitude,
-    log10_norm,
-    sum_of_squares,
-)
+from gradcheck.engine.magnitude import Scaled, inner, log10_joint_norm, log10_magnitude, log10_norm, sum_of_squares
 from gradcheck.engine.noise import Noise
 from gradcheck.engine.pieces import contraction, product
 from gradcheck.engine.subspaces import gram_root, orthonormalised, rescaled_with_gram, row_space, triangular_roots

@@ -66,6 +66,6 @@ ARCHITECTURES = (
         related=("exploding", "recurrence", "learning-rate"),
         aliases=("clip", "gradient-clipping", "global-norm", "agc", "rate-left", "rate-lost", "max-norm",
                  "grad-norm", "grad-norm-after", "largest-norm", "clipped", "clipped-to", "accuracy", "learned",
-                 "diverged", "stopped", "clips", "as-threshold", "gradient-norm", "strategy"),
+                 "diverged", "stopped", "clips", "clips-of-all", "as-threshold", "gradient-norm", "strategy"),
     ),
 )  # fmt: skip

@@ -191,7 +191,20 @@ FINDINGS = (
         "It can be meant. Otherwise take a threshold that only unusual gradients reach, and lower the learning rate.",
         ("share of norms above the threshold ≥ 95 %; rate left = mean of min(1, threshold/norm)",),
         ("Pascanu, Mikolov & Bengio 2013",),
-        ("clipping", "never-clipped", "clipped-scaled"),
+        ("clipping", "never-clipped", "clipped-scaled", "drifting"),
+    ),
+    _page(
+        "drifting",
+        "the gradient norm grows steadily along the run",
+        "From its lowest to the end of the log the norm grows twentyfold and more, block by block, over half of the "
+        "run or longer. It doesn't explode: the loss gets better, or the growth is below a hundredfold.",
+        "Weights or logits that grow make gradients grow with them; so does a value whose targets grow. A fixed "
+        "threshold clips ever more of the steps. It is a note: watch it with --follow.",
+        ("log10 norm: last block − lowest block > 1.3, no jump, no fall in between",),
+        ("gradcheck diagnose --help",),
+        ("exploding", "always-clipped"),
+        ("drift",),
+        verdict="",
     ),
     _page(
         "never-clipped",

@@ -73,11 +73,7 @@ class GradientCallback(TrainerCallback):
         return [] if self._watcher is None else list(self._watcher.findings)
 
     def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **given: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Begin to record; a resumed training goes on in its log."""
         self._close()
@@ -100,23 +96,13 @@ class GradientCallback(TrainerCallback):
             ]  # fmt: skip
 
     def on_optimizer_step(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **given: Any,
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Record the step, while its gradients are still there."""
         if self._watcher is not None:
             self._watcher.record()
 
-    def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **given: Any,
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """Act on what was found."""
         if self._watcher is not None:
             should_log = control.should_log
@@ -126,13 +112,7 @@ class GradientCallback(TrainerCallback):
                 self._watcher.close()
             control.should_log = should_log  # a finding that is logged takes the Trainer's own row back
 
-    def on_train_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **given: Any,
-    ) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """Diagnose the whole run, and close its log."""
         self._close()
 

@@ -185,11 +185,7 @@ def find_rate(
 
 
 def make_runs(
-    descent: Descent,
-    middle: float,
-    updates: int,
-    tick: Callable[[], None] | None = None,
-    constant: float = math.inf,
+    descent: Descent, middle: float, updates: int, tick: Callable[[], None] | None = None, constant: float = math.inf
 ) -> tuple[Run, ...]:
     """Run at a rate and at those around it, until the best one has a neighbour on both sides.
 

@@ -85,10 +85,7 @@ class _Line:
 
 
 def critical_rate(
-    along: Callable[[float], float],
-    loss: float,
-    start: float,
-    tolerance: float = TOLERANCE,
+    along: Callable[[float], float], loss: float, start: float, tolerance: float = TOLERANCE
 ) -> CriticalRate:
     """Return the rate below which the loss along an update hasn't risen, with what was seen on the way.
 

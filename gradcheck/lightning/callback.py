@@ -103,14 +103,7 @@ class GradientCallback(*_callbacks()):  # type: ignore[misc]
             by_norm = str(trainer.gradient_clip_algorithm or "norm").rpartition(".")[2].lower() == "norm"
             self._watcher.before_clipping(max_norm=(trainer.gradient_clip_val or None) if by_norm else None)
 
-    def on_train_batch_end(
-        self,
-        trainer: Any,
-        pl_module: Any,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Record the step that a batch has ended, and act on what was found."""
         if self._watcher is None:
             return

@@ -96,6 +96,20 @@ class Series:
             setattr(other, name, copied)
         return other
 
+    def with_norms_at(self, kept: npt.NDArray[np.bool_]) -> "Series":
+        """Return these numbers with the gradient norms of some rows alone, and nothing of what was left from others."""
+        other = copy(self)
+        places = [at for column, at in self.columns.items() if column.quantity.startswith("grad_norm")]
+        left = [at for column, at in self.columns.items() if column.quantity == "grad_left"]
+        for name in ("layers", "layer_levels", "norm", "norms"):
+            other.__dict__.pop(name, None)
+        for name, rows in (("samples", self.samples), ("peaks", self.peaks)):
+            copied = rows.copy()
+            copied[:, places] = np.where(kept[:, None], rows[:, places], np.nan)
+            copied[:, left] = np.nan
+            setattr(other, name, copied)
+        return other
+
     @property
     def ends(self) -> tuple[float, float]:
         """The first step and the last."""

@@ -95,7 +95,7 @@ def _predicted(spec: TransformerSpec, batch: TokenBatch) -> Prediction | Unknown
     passes = list[SublayerPass]()
     for one in follow_tokens(spec, batch):
         if one.focus is not None and one.focus.score_std > SATURATED:
-            layers = _typical_layers(_drawn(spec, batch))
+            layers = tuple(map(_typical_layer, *_drawn(spec, batch)))
             break
         passes.append(one)
     else:
@@ -138,12 +138,9 @@ def _followed_layers(
     return flow_points(passes, last_gradient(spec, weight_law(spec), _ending(spec, passes), batch), spec.model_width)
 
 
-def _typical_layers(draws: Sequence[Sequence[LayerPrediction]]) -> tuple[LayerPrediction, ...]:
-    """Return the mean of the logarithms over draws, and how far draws lie apart."""
-    return tuple(_typical_layer(*same) for same in zip(*draws, strict=True))
-
-
 def _typical_layer(*same: LayerPrediction) -> LayerPrediction:
+    """Return the mean of the logarithms over draws of a layer, and how far draws lie apart."""
+
     def spread(values: str, stds: str) -> tuple[float | None, float | None]:
         if getattr(same[0], values) is None:
             return None, None

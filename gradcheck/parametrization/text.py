@@ -90,7 +90,7 @@ def _table(report: TransferReport, page: Page) -> Table:
     table.add_column("verdict", no_wrap=True)
     for row in rows:
         cells = (_cell(row, name, report.scales, page.glyphs if wide else None) for name in quantities)
-        table.add_row(row.layer, *cells, Text(_short(row), style=_colour(row)))
+        table.add_row(row.layer, *cells, Text(_short(row), style=COLOURS[_short(row)]))
     return table
 
 
@@ -118,7 +118,3 @@ def _short(row: Row) -> str:
     """Return the verdict on a layer in a word."""
     courses = [one.course for one in row.quantities.values()]
     return next((course for course in ("grows", "shrinks", "unclear") if course in courses), "keeps")
-
-
-def _colour(row: Row) -> str:
-    return COLOURS[_short(row)]

@@ -39,8 +39,9 @@ ENOUGH_LABELS = 5
 NO_BETTER = 0.97
 
 
-#: Logits are small for the read-out that gives them where they are less than this share of what it gives. Scales that
-#: are meant, as 1/width, are at 1/64 and more in models as published.
+#: Logits are small for the read-out that gives them where they are less than this share of what it gives, or would give
+#: if its rows had no more than length 1: 1/width is meant where they are of length √width. Scales that are meant are at
+#: 1/64 and more in models as published.
 SHRUNK = 1 / 200
 
 
@@ -66,6 +67,7 @@ class FirstLoss(NamedTuple):
     # logits are distances or products of outputs of so many numbers, whose size explains theirs; 0: they aren't
     pair_width: int = 0
     of_readout: bool = False  # logits are what the read-out gives, but for their shape and size
+    row_length: float = 1.0  # root mean square of the lengths of that one's rows, each of a class
     of_cosines: bool = False  # logits are products of unit vectors, times a number, maybe with a margin
     soft: bool = False  # targets are probabilities: at best it is their own entropy, which may be close to guessing
     # shapes of the outputs, of the targets that were given theirs, and of what a loss of one's own would make of both
@@ -149,8 +151,9 @@ def said(first: FirstLoss) -> Iterator[Cause]:
         yield Cause("targets-wide", None, math.sqrt(first.constant_answer), WIDE_TARGETS)
     if first.outsized is not None:
         yield first.outsized
-    if first.of_readout and 0 < first.output_rms < SHRUNK * first.readout_rms:
-        yield Cause("logits-shrunk", None, first.readout_rms / first.output_rms, 1 / SHRUNK)
+    limit = max(1.0, first.row_length) / SHRUNK
+    if first.of_readout and 0 < first.output_rms < first.readout_rms / limit:
+        yield Cause("logits-shrunk", None, first.readout_rms / first.output_rms, limit)
     if math.isfinite(first.value):
         known = first.constant_answer if math.isfinite(first.constant_answer) else None
         details = {"classes": first.classes} | ({"reshaped": first.reshaped} if first.reshaped else {})

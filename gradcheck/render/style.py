@@ -19,7 +19,7 @@ LOG_STYLES = {
     "no-gradient": "magenta", "dead": "magenta", "spikes": "yellow", "always-clipped": "yellow",
     "update-ratio": "yellow", "never-clipped": "dim", "loss-rises": "red", "huge": "red", "not-zeroed": "yellow",
     "not-learning": "yellow", "loss-jump": "yellow", "zeros": "magenta", "clipped-scaled": "yellow",
-    "not-computed": "dim", "scaled-norms": "dim", "tiny": "dim", "too-short": "yellow",
+    "drifting": "dim",    "not-computed": "dim", "scaled-norms": "dim", "tiny": "dim", "too-short": "yellow",
 }  # fmt: skip
 
 #: Columns by which the picture and the table are indented.

@@ -31,7 +31,7 @@ COMMANDS = {
     "transfer --width 4,8 --seeds 1 --steps 1": "own update",
     "explain chain-rule": "product",
     "diagnose run.jsonl": "as threshold",
-    "verify": "limit",
+    "verify --only loss": "limit",
     **{f"list {name}": "source" for name in LISTS},
 }
 

@@ -29,6 +29,7 @@ LOGS = {
     "zeros": run(loss=math.sin, grad_norm=lambda step: float(step % 3 == 0)),
     "not-computed": run(grad_norm=lambda step: 0.0),
     "always-clipped": run(max_norm=lambda step: 0.1),
+    "drifting": run(grad_norm=lambda step: 10 ** (step / 70) * (1 + 0.1 * math.sin(step))),
     "never-clipped": run(max_norm=lambda step: 100.0),
     "update-ratio": run(**{"update_ratio/a": lambda step: 1e-6}),
     "huge": run(loss=lambda step: 3e8 + 1e7 * math.sin(step), grad_norm=lambda step: 8e5),

@@ -122,8 +122,8 @@ OF_COURSES = {
         "the loss rises, and a layer's gradient points against the loss's slope; value: the first batch's loss after "
         "all steps; limit: before the first one",
         "the loss rises from {limit:.3g} to {value:.3g}, and the gradient of {name} points the other way than the "
-        "loss's own slope, as a reversal of gradients has it: if that is meant, judge each term by itself; else a "
-        "backward() is wrong",
+        "loss's own slope, as a reversal of gradients has it, or one that goes straight through a choice: if that is "
+        "meant, judge each term by itself; else a backward() is wrong",
     ),
     "trained-before": Code(
         "a loss that stays where it is starts clearly below what guessing costs; value: the first; limit: the other",

@@ -70,10 +70,9 @@ OF_PARTS = {
         "what probe looks at in a PyTorch model, and could not here; value: how many things", _not_looked_at
     ),
     "output-ignored": Code(
-        "the loss ignores an output of the model, and there are as many targets as outputs; value: how many layers "
-        "lead to it",
-        "{names} lead{s} to an output that the loss doesn't depend on, though the batch has as many targets as the "
-        "model has outputs: no step trains {them}; add the term of the loss, if one is missing",
+        "the loss ignores an output of the model and one of as many targets; value: how many layers lead to it",
+        "{names} lead{s} to an output that the loss doesn't depend on, and on one of the batch's targets it doesn't "
+        "depend either: no step trains {them}; add the term of the loss, if one is missing",
     ),
     "future-seen": Code(
         "outputs depend on later tokens, where targets are the next ones; value: how many outputs before it a changed "

@@ -155,9 +155,14 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("a sum over the batch or the tokens in place of a mean: divide by their number"),
     ),
     "not-zeroed": (
-        Cause("call optimizer.zero_grad() in every step, before backward()"),
+        Cause("where gradients are accumulated on purpose, record and log once for each step of the optimizer, after "
+              "its last micro batch: the rows before are parts of a sum", ("accumulates",), True),
+        Cause("where they are not, zero_grad() is called every few batches alone: call it in every step",
+              ("accumulates",), True),
+        Cause("call optimizer.zero_grad() in every step, before backward()", unless=("accumulates",)),
         Cause("where it is called: layers that no optimizer holds keep their gradients, and their updates are 0; give "
-              "it all parameters, or set requires_grad to False where a layer is to stay as it is"),
+              "it all parameters, or set requires_grad to False where a layer is to stay as it is",
+              unless=("accumulates",)),
         Cause("if gradients are accumulated on purpose, divide each loss by the number of batches, and step "
               "after the last"),
     ),
@@ -234,6 +239,13 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
         Cause("lower the learning rate of these layers, or warm it up", ("updates-large",), True),
         Cause("updates of about 1/1000 of the weights a step are usual"),
     ),
+    "drifting": (
+        Cause("watch it, before it explodes: gradcheck diagnose --follow --fail-on exploding; a fixed threshold clips "
+              "ever more of the steps"),
+        Cause("log the norm by layer to see which of them grows; weights that grow do this: weight decay, or a norm "
+              "before that layer"),
+        Cause("if loss and outputs grow by design, as returns of a policy do, it is no fault"),
+    ),
     "never-clipped": (
         Cause(f"leave it as a safety net, or lower it to what only unusual gradients reach, such as {THRESHOLD}"),
     ),
@@ -243,7 +255,9 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
               "log what torch.nn.utils.clip_grad_norm_ returns"),
     ),
     "scaled-norms": (
-        Cause("log the norm after scaler.unscale_(optimizer); and clip after it, too"),
+        Cause("record and log once for each step of the optimizer, after scaler.unscale_(optimizer): the rows between "
+              "are micro batches, scaled, and parts of a sum", ("accumulates",), True),
+        Cause("log the norm after scaler.unscale_(optimizer); and clip after it, too", unless=("accumulates",)),
     ),
     "tiny": (
         Cause("look whether the loss is divided twice, by the batch, the steps of accumulation or the loss scale, or "

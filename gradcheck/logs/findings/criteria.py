@@ -5,9 +5,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from gradcheck.logs.findings.alternating import find_accumulating
 from gradcheck.logs.findings.clamps import find_clamped
 from gradcheck.logs.findings.clips import find_clipping
 from gradcheck.logs.findings.decay import find_collapsed, find_vanishing
+from gradcheck.logs.findings.drifting import find_drifting
 from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.frozen import find_forgotten, find_frozen
 from gradcheck.logs.findings.growth import find_exploding
@@ -44,7 +46,7 @@ CRITERIA = (
     find_no_gradient, find_loss_rises, find_above_start, find_short_rise, find_dead, find_spikes, find_short_spike,
     find_loss_spikes, find_huge, find_clamped, find_frozen, find_forgotten, find_not_learning, find_short_guess,
     find_loss_jump, find_signed, find_swinging, find_still_after_fall, find_at_chance, find_rate_zero,
-    find_update_ratios, find_not_zeroed, find_tiny, find_too_short,
+    find_update_ratios, find_not_zeroed, find_accumulating, find_drifting, find_tiny, find_too_short,
 )  # fmt: skip
 
 #: Those that hold for the loss of one of two networks that play against each other: it may rise, fall, jump and stay.

@@ -52,6 +52,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "update-ratio": FindingKind(
         WARNING, "updates are too small or too large for the weights they change", "update_ratio"
     ),
+    "drifting": FindingKind(NOTE, "the gradient norm grows steadily along the run, which learns", "log10_rise"),
     "never-clipped": FindingKind(NOTE, "the clipping threshold is never reached", "largest_norm"),
     "not-computed": FindingKind(
         NOTE, "the gradient norm is zero in every row though the loss moves: it was not computed", "rows"

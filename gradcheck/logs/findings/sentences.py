@@ -190,7 +190,16 @@ def _never_clipped(found: Finding) -> str:
     return f"{threshold} is never reached; the largest norm is {found.numbers['largest_norm']:.3g}"
 
 
+def _drifting(found: Finding) -> str:
+    grown = f"the gradient norm grows {factor_text(found.numbers['log10_rise'])}-fold, steadily"
+    return f"{grown}, from step {step_text(found.first_step)} to the end, and is still growing there"
+
+
 def _not_zeroed(found: Finding) -> str:
+    if "accumulates" in found.signs:
+        rows, times = int(found.numbers["rows"]), factor_text(found.numbers["log10_apart"])
+        again = f"the gradient norm grows {times}-fold in {rows} rows and begins again, all along the log"
+        return f"{again}: gradients of {rows} micro batches are added up, and each of them is a row"
     if "power" in found.numbers:
         return "from the first step on the norm grows as the number of steps does: as that of all gradients' sum does"
     share = as_percent(found.numbers["share"])
@@ -214,6 +223,11 @@ def _not_computed(found: Finding) -> str:
 
 
 def _scaled_norms(found: Finding) -> str:
+    if "accumulates" in found.signs:
+        rows, low = found.details["rows"], found.details["low"]
+        times = factor_text(found.numbers["log10_apart"])
+        scaled = f"in {rows - low} of every {rows} rows the gradient norm is {times} times that of the others"
+        return f"{scaled}: those are micro batches, whose gradients have the loss scale in them; they aren't judged"
     return "the gradient norms move with the loss scale: they are those of scaled gradients, and are divided by it here"
 
 
@@ -238,6 +252,7 @@ SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     "spikes": _spikes,
     "always-clipped": _always_clipped,
     "update-ratio": _update_ratio,
+    "drifting": _drifting,
     "never-clipped": _never_clipped,
     "loss-rises": loss_sentences.loss_rises,
     "huge": loss_sentences.huge,

@@ -40,6 +40,7 @@ SIGNS = {
     "batch-alone": "it is in single rows, and all after them are finite",
     "no-gradient": "no gradient arrives at all",
     "exactly-zero": "a gradient arrives, and is exactly zero in every row",
+    "accumulates": "the norms come again every few rows, as those of micro batches do",
     "norm-quiet": "the gradient's norm is as usual where the loss is not",
     "few-digits": "the log is text, which a program may print with few digits",
     "game": "it is the loss of one of two networks that play against each other",

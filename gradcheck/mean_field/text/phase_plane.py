@@ -29,7 +29,7 @@ def phase_plane(report: TheoryReport, page: Page) -> Iterator[str]:
     plane = report.phase_diagram
     assert plane is not None
     marks = BLOCK_MARKS if page.glyphs.levels[-1] == "█" else ASCII_MARKS
-    sigma_w, sigma_b, chaotic = plane.sigma_w, plane.sigma_b, _chaotic(plane.chi)
+    sigma_w, sigma_b, chaotic = plane.sigma_w, plane.sigma_b, [[one > 1 + 1e-6 for one in row] for row in plane.chi]
     shown = columns(len(sigma_w) - 1, page.width - 2 * INDENT - MARGIN)
     styles = dict(zip(marks, ("cyan", "red", "green", "bold"), strict=True))
     own = _place(sigma_b, report.config.sigma_b), _place(sigma_w, report.config.sigma_w)
@@ -45,11 +45,6 @@ def phase_plane(report: TheoryReport, page: Page) -> Iterator[str]:
     yield page.readable(" " * (INDENT + MARGIN) + axis)
     legend = f"{marks.ordered} ordered  {marks.critical} critical  {marks.chaotic} chaotic  {marks.own} this network"
     yield from (" " * (INDENT + MARGIN) + line for line in page.wrapped(legend, INDENT + MARGIN))
-
-
-def _chaotic(chi: Sequence[Sequence[float]]) -> list[list[bool]]:
-    """Return where χ₁ is above 1."""
-    return [[one > 1 + 1e-6 for one in row] for row in chi]
 
 
 def _place(corners: Sequence[float], value: float) -> int:

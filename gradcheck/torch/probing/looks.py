@@ -42,6 +42,7 @@ def look_forward(
     alike = find_alike_tokens(record, graph, examples)
     alone = find_norms_of_one(record, graph)
     for call in record.calls:
-        if not call.on_trunk and not isinstance(call.layer.module, RECURRENT):  # these may be looked at once more
+        looked_at = call.on_trunk or call is route.end or isinstance(call.layer.module, RECURRENT)  # once more, perhaps
+        if not looked_at:
             call.forget_output()
     return Looks(attention, alike, alone, single)

@@ -19,6 +19,8 @@ from gradcheck.torch.modules import named_modules, named_parameters
 from gradcheck.torch.probing.batches import tensors_in
 from gradcheck.torch.probing.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.loss.ignored import ignores_a_target
+from gradcheck.torch.probing.loss.losses import ForwardResult
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import Dependence, floats
 
@@ -161,18 +163,19 @@ class Ungraded(NamedTuple):
 NONE_UNGRADED = Ungraded(frozenset(), ())
 
 
-def find_ungraded(model: nn.Module, gradients: Gradients, output: object, targets: object) -> Ungraded:
+def find_ungraded(model: nn.Module, gradients: Gradients, result: ForwardResult) -> Ungraded:
     """Return the modules that no gradient reaches.
 
     A head without targets may be trained by another loss, or be of no use to this task: there have to be as many
-    targets as outputs.
+    targets as outputs, and one that the loss has no use for. Others may be weights or masks.
     """
     found = ungraded(model, gradients)
-    apart = frozenset(without_led_to(found, gradients, output))
-    several = 1 < len(floats(as_plain(output))) <= len([*tensors_in(targets)])
+    apart = frozenset(without_led_to(found, gradients, result.output))
+    several = 1 < len(floats(as_plain(result.output))) <= len([*tensors_in(result.targets)])
     if not several or all(one is None for one in gradients.values()):
         return Ungraded(apart, ())
     heads = {name: own for name, own in with_matrices(found).items() if name not in apart}
+    heads = heads if heads and ignores_a_target(result) else {}
     return Ungraded(apart, tuple(name for name, own in heads.items() if not _is_copy(own, gradients)))
 
 

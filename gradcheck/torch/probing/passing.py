@@ -203,7 +203,7 @@ def _measure(
     zeros = tuple(sum(call.gradient_zeros for call in uses) / len(uses) for uses in map(record.of, layers))
     origins = (*causes_of(looks.norms_of_one), *find_origins(model, batch, record, root, gradients, flow))
     partly = uses_unheard(record) or None
-    ungraded = find_ungraded(model, gradients, output, targets)
+    ungraded = find_ungraded(model, gradients, result)
     for call in record.calls:
         call.free()
     unused, silent = without_gradient(model, norms)

@@ -61,6 +61,7 @@ ALTERED = {
     "zeros": (lambda step, row: row | {"loss": np.sin(step), "grad_norm": float(step % 3 == 0)}, set()),
     "not-computed": (lambda step, row: {"step": step, "loss": row["loss"], "grad_norm": 0.0}, set()),
     "tiny": (lambda step, row: {"step": step, "loss": row["loss"], "grad_norm": 1e-9 * row["grad_norm"]}, set()),
+    "drifting": (lambda step, row: {"step": step, "loss": row["loss"], "grad_norm": 10 ** (step / 170)}, set()),
     "too-short": (lambda step, row: row if step <= 10 else {}, set()),
 }
 

@@ -76,3 +76,23 @@ def test_no_step_is_taken_along_the_gradient_that_stands_in():
     model[0].register_forward_pre_hook(lambda module, _: seen.append(module.weight.detach().clone()))
     probe(model, (INPUTS, LABELS), SOLVED["hinge"][1], steps=3, trial=False)
     assert all(torch.equal(seen[0], one) for one in seen)
+
+
+class Towers(nn.Module):
+    """Unit vectors of two inputs each, of one encoder or of one for each."""
+
+    def __init__(self, encoders):
+        super().__init__()
+        self.towers = nn.ModuleList(net() for _ in range(encoders))
+
+    def forward(self, one, other):
+        return self.towers[0](one), self.towers[-1](other)
+
+
+@pytest.mark.parametrize("encoders", [1, 2])
+def test_pairs_that_lie_apart_by_more_than_a_margin_are_solved(encoders, said):
+    report = probe(Towers(encoders), ((INPUTS, INPUTS.flip(0)), None), lambda pair, _: (
+        functional.relu(1e-6 - (pair[0] - pair[1]).norm(dim=1)).mean()
+    ))  # fmt: skip
+    assert report.verdict.status == "healthy"
+    assert "there is nothing to learn on this batch" in said(report)

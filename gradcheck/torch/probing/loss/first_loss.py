@@ -45,6 +45,8 @@ def look_at(
         return AtLoss()
     first = first_loss(chosen, output, targets, value)
     first = first._replace(of_readout=first.labels > 0 and _comes_from(value.grad_fn, end.node))
+    if first.of_readout and end.layer.matrices:
+        first = first._replace(row_length=_rms(end.layer.matrices[0]) * end.layer.matrices[0][0].numel() ** 0.5)
     if first.labels and not first.of_readout:
         vectors = list(_multiplied(value.grad_fn))
         of_cosines = bool(vectors) and all(map(_are_unit, vectors)) and first.output_rms <= USUAL_LOGITS

@@ -41,6 +41,10 @@ BETWEEN = (
 #: The same where they add or multiply a constant, such as 1e-8.
 WITH_A_NUMBER = ("AddBackward", "SubBackward", "MulBackward", "DivBackward")
 
+#: What makes other numbers of probabilities: a softmax of their logarithm is what they were, and a matrix has a row for
+#: each of a mixture's parts.
+MADE_ANEW = ("LogBackward", "AddmmBackward", "MmBackward", "BmmBackward", "ConvolutionBackward")
+
 
 class Loss(NamedTuple):
     """A loss and its name."""
@@ -196,12 +200,17 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
     squash = next(name for name in TWICE if end.name().startswith(name))
     code, again = TWICE[squash]
     between = nodes([value.grad_fn], lambda node: () if node is end else node.next_functions) if value.grad_fn else ()
-    if any(node is not end and node.name().startswith(again) and end in nodes([node]) for node in between):
+    if any(node is not end and node.name().startswith(again) and end in _taken(node) for node in between):
         room = _room_left(end) if squash == "Softmax" else None
         return (Cause(code, None, room, room and SHARP, {"loss": chosen.name}),)
     if chosen.by_default and chosen.name == "mean-square":
         return (Cause("loss-of-probabilities", details={"function": squash.lower(), "returned": _container(output)}),)
     return ()
+
+
+def _taken(node: Node) -> Iterator[Node]:
+    """Yield what a loss's function is given, back to where that is made of something else's logarithm or by weights."""
+    return nodes([node], lambda one: () if one.name().startswith(MADE_ANEW) else one.next_functions)
 
 
 def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None, *, own: bool) -> Iterator[Cause]:

@@ -76,8 +76,8 @@ def _cut_elsewhere(graph: Graph, examples: int) -> Iterator[Cause]:
 def _normed_over(graph: Graph, examples: int) -> Iterator[Cause]:
     """Yield that rows, one an example, are divided by the norm of their columns.
 
-    Not where they hear of each other by other ways, too, as the nodes of a graph do; and not where a derivative that
-    the loss took has freed what the graph kept.
+    Not where they hear of each other by other ways, too, as the nodes of a graph do, or columns are compared, as a loss
+    of their correlations has it; and not where a derivative that the loss took has freed what the graph kept.
     """
     with suppress(RuntimeError):
         shapes = (_normed(node) for node, name in graph.names.items() if name.startswith("DivBackward"))
@@ -100,12 +100,22 @@ def _normed(quotient: Node) -> tuple[int, ...]:
 
 
 def _is_between_examples(node: Node, name: str, examples: int) -> bool:
-    """Whether an operation takes rows by their numbers, or weighs them by a matrix that has a row for each example."""
+    """Whether an operation takes rows by number, weighs them by a matrix of a row for each, or sums over them."""
+    if _sums_over(node, name, examples):
+        return True
     if name.startswith(("Mm", "Addmm")):
         weights = node._saved_self if name.startswith("Mm") else node._saved_mat1
         constant = weights is not None and node.next_functions[-2][0] is None
         return constant and tuple(weights.shape) == (examples, examples)
     return name.startswith(BY_NUMBER) or (name == "SoftmaxBackward0" and examples in node._saved_result.shape[1:])
+
+
+def _sums_over(node: Node, name: str, examples: int) -> bool:
+    """Whether columns of numbers are multiplied with each other, each a number of every example."""
+    if not name.startswith(("MmBackward", "BmmBackward")) or None in [one for one, _ in node.next_functions]:
+        return False
+    within = node._saved_self.shape[-1]
+    return bool(within == examples) and all(map(depends_on_inputs, (one for one, _ in node.next_functions)))
 
 
 def _moves_axis(given: tuple[int, ...], made: tuple[int, ...], examples: int) -> bool:

@@ -40,33 +40,47 @@ def find_uncounted(chosen: Loss, output: object, targets: object, examples: int)
         for factor in FACTORS:
             heard |= _heard(chosen, output, targets, factor)
         counting = [value for value in values if heard[targets == value].any()]
-        if len(counting) == 1 and bool(heard[targets == counting[0]].all()):
+        if len(counting) == 1 and bool(heard[targets == counting[0]].all()) and _one_suits_all(chosen, output, targets):
             share = float((targets != counting[0]).double().mean())
             silent = [value for value in values if value != counting[0]]
             yield Cause("labels-uncounted", None, share, None, {"counts": counting[0], "silent": silent})
 
 
 def _heard(chosen: Loss, output: object, targets: Tensor, factor: float) -> Tensor:
-    """Return of which targets' outputs the loss has a gradient, where these are scaled by a factor.
+    """Return of which targets' outputs the loss has a gradient, where these are scaled by a factor."""
+    heard = torch.zeros_like(targets, dtype=torch.bool)
+    for found in _slopes(chosen, tree_map(lambda one: _leaf(one, factor), output), targets):
+        heard |= (found != 0).any(1).reshape(targets.shape)
+    return heard
+
+
+def _one_suits_all(chosen: Loss, output: object, targets: Tensor) -> bool:
+    """Whether the loss pulls the outputs of all targets that count to the same side where they are alike.
+
+    Not so where targets are a mask: then what the outputs are compared with is elsewhere.
+    """
+    for found in _slopes(chosen, tree_map(_alike, output), targets):
+        signs = found[(found != 0).any(1)].sign()
+        if bool((signs != signs[:1]).any()):
+            return False
+    return True
+
+
+def _slopes(chosen: Loss, asked: object, targets: Tensor) -> Iterator[Tensor]:
+    """Yield the loss's gradient by each output that is asked about, one row for each target.
 
     Raises
     ------
     ValueError
         It isn't known which outputs a target belongs to.
     """
-    asked = tree_map(lambda one: _leaf(one, factor), output)
     leaves = [one for one in tree_leaves(asked) if isinstance(one, Tensor) and one.requires_grad]
     if not leaves or any(one.numel() > WIDEST * len(targets) for one in leaves):
         raise ValueError("no outputs, or too many")
-    heard = torch.zeros_like(targets, dtype=torch.bool)
     for leaf, found in zip(leaves, torch.autograd.grad(chosen.function(asked, targets), leaves), strict=True):
-        if targets.numel() == len(targets) == len(leaf):
-            heard |= (found != 0).reshape(len(leaf), -1).any(1).reshape(targets.shape)
-        elif targets.numel() == leaf.numel():
-            heard |= (found != 0).reshape(targets.shape)
-        else:
+        if not (targets.numel() == len(targets) == len(leaf) or targets.numel() == leaf.numel()):
             raise ValueError("neither one for each example nor one for each number")
-    return heard
+        yield found.reshape(targets.numel(), -1)
 
 
 def _leaf(one: object, factor: float) -> object:
@@ -74,3 +88,10 @@ def _leaf(one: object, factor: float) -> object:
         return one
     turned = one.detach() if factor == 1 else one.detach().roll(1, 0)
     return (factor * turned).requires_grad_()
+
+
+def _alike(one: object) -> object:
+    """Return an output that is the same for all examples."""
+    if not isinstance(one, Tensor) or not one.requires_grad:
+        return one
+    return one.detach()[:1].expand_as(one).clone().requires_grad_()

@@ -56,8 +56,10 @@ def judge_tokens(alike: Alike | None, layers: Mapping[str, int]) -> ModelParts:
 
 def _has_tokens(call: Call, examples: int) -> bool:
     output = call.output
-    whole = output.dim() == 3 and output._version == call.version and call.finite
-    return whole and examples == output.shape[0] >= EXAMPLES and output.shape[1] >= TOKENS
+    if output.dim() != 3 or output._version != call.version or not call.finite:
+        return False
+    count, tokens, _ = output.shape
+    return bool(count == examples >= EXAMPLES and tokens >= TOKENS and tokens != count)  # or either may be first
 
 
 def _attentions(graph: Graph, end: Node) -> int:

@@ -12,6 +12,10 @@ from gradcheck.torch.probing.training.lesson import Lesson
 #: A loss that has fallen by more than this share of what it might is on its way.
 LITTLE = 0.1
 
+#: A loss falls steadily where the later half of the steps brings at least this share of what the earlier one does: the
+#: rate is small then, as 1e-5 of fine-tuning is meant to be, and more steps get as far.
+STEADY = 0.5
+
 #: What says already that the steps lead nowhere, or that there is nothing to learn.
 SAID = ("loss-risen", "trained-before")
 
@@ -31,13 +35,22 @@ def find_outpaced(lesson: Callable[[int], Lesson], history: History, steps: Step
     worth = min(start, guessing) if guessing > 0 else start
     if start < TRAINED * guessing or start - median(history.losses[-LAST:]) > LITTLE * worth:
         return
+    if _falls_steadily(history.losses):
+        return
     try:
         trial = hold_trial(lesson(found.shift), found.at_loss.first)
     except UNTRAINABLE:
         return
-    if trial is not None and trial.learns and trial.steps <= taken and not _lowest(history.losses) <= trial.goal:
-        details = {"first": start, "steps": history.steps, "trial": trial.steps, "rate": trial.rate, "last": trial.last}
-        yield Cause("outpaced", None, history.again, trial.last, details)
+    if trial is None or not trial.learns or trial.steps > taken or _lowest(history.losses) <= trial.goal:
+        return
+    details = {"first": start, "steps": history.steps, "trial": trial.steps, "rate": trial.rate, "last": trial.last}
+    yield Cause("outpaced", None, history.again, trial.last, details)
+
+
+def _falls_steadily(losses: Sequence[float]) -> bool:
+    start = (len(losses) - LAST) // 2
+    before, middle, end = (median(losses[at : at + LAST]) for at in (0, start, len(losses) - LAST))
+    return middle - end >= STEADY * (before - middle) > 0
 
 
 def _lowest(losses: Sequence[float]) -> float:

@@ -217,6 +217,14 @@ def test_rows_that_are_divided_by_the_norm_of_their_columns_are_named(over, name
     assert ["16x8 is divided by its norm over the 16 examples" in one.text for one in found] == [True] * named
 
 
+def correlation(output, _):
+    return (output.T @ output - torch.eye(8)).square().sum()
+
+
+def test_columns_whose_correlation_the_loss_takes_are_divided_by_their_norm_on_purpose():
+    assert not mixed(probe(Embedding(0), (torch.randn(16, 4), torch.zeros(16)), correlation).verdict)
+
+
 def test_nodes_of_a_graph_that_are_divided_so_are_not():
     neighbours = torch.eye(16) + torch.eye(16).roll(1, 0)
     batch = torch.randn(16, 4), torch.zeros(16)

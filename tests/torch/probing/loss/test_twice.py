@@ -64,3 +64,30 @@ def test_probabilities_whose_logarithm_is_taken_are_none(function):
     assert "softmax-twice" not in codes(
         function, lambda output, labels: functional.cross_entropy(output.clamp_min(1e-9).log(), labels)
     )
+
+
+class Mixture(nn.Module):
+    """Shares of some parts first, and what each part says of an example."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.shares, self.parts = nn.Linear(8, 16), nn.Linear(16, 5), nn.Linear(16, 25)
+
+    def forward(self, x):
+        body = self.body(x).tanh()
+        return self.shares(body).softmax(1), self.parts(body).unflatten(1, (5, 5))
+
+
+def of_joined_logarithms(output, targets):
+    likelihoods = output[1].log_softmax(2)[torch.arange(32), :, targets]
+    return -(output[0].log() + likelihoods).logsumexp(1).mean()
+
+
+def of_weighted_logits(output, targets):
+    return functional.cross_entropy(torch.einsum("bp,bpc->bc", *output), targets)
+
+
+@pytest.mark.parametrize("loss", [of_joined_logarithms, of_weighted_logits])
+def test_shares_of_a_mixture_that_the_loss_weighs_its_parts_by_are_no_logits(loss):
+    causes = {cause.code for cause in probe(Mixture(), (INPUTS, LABELS), loss).verdict.causes}
+    assert "softmax-twice" not in causes

@@ -82,3 +82,12 @@ def test_labels_that_stand_for_not_counted_are_left_out_on_purpose():
         return (output - targets)[kept].square().mean()
 
     assert not found(perceptron(), INPUTS, 2 * YES - 1, loss)
+
+
+def test_a_mask_of_what_is_compared_with_other_numbers_is_meant():
+    aims, seen = INPUTS.sum(1, keepdim=True), (INPUTS[:, :1] > 0).float()
+
+    def loss(output, targets):
+        return ((output - aims).square() * targets).sum() / targets.sum()
+
+    assert not found(perceptron(), INPUTS, seen, loss)

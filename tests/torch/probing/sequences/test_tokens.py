@@ -75,3 +75,21 @@ def test_the_share_of_tokens_is_that_of_an_analysis_of_variance():
     examples -= examples.mean(0)
     expected = tokens.square().sum() / (tokens.square().sum() + 7 * examples.square().sum())
     assert _share_of_tokens(examples + tokens + 4) == pytest.approx(float(expected), rel=1e-5)
+
+
+class Queries(nn.Module):
+    """Queries of its own, (queries, examples, features), that look at what each example has."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(count, 16))
+        self.decoder, self.head = nn.TransformerDecoderLayer(16, 2, 32, 0.0), nn.Linear(16, 4)
+
+    def forward(self, x):
+        queries = self.queries[:, None].expand(-1, len(x), -1)
+        return self.head(self.decoder(queries, x.transpose(0, 1)).transpose(0, 1))
+
+
+@pytest.mark.parametrize("count", [6, 8])
+def test_queries_in_the_first_axis_are_no_examples_where_they_are_as_many(count):
+    assert alike(Queries(count), torch.randn(6, 9, 16)) == []
