@@ -26,9 +26,10 @@ NEEDS_ADAM = "needs-adam"
 #: it was fitted to had none.
 DOUBTS = (
     *ASKED_FOR, "loss-of-probabilities", "inputs-large", "readout-large", "targets-large", "targets-wide",
-    "targets-huge", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held", "state-not-passed",
-    "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow", "loss-risen", "gradient-outsized",
-    "features-apart", "outpaced", "rounds-to-zero", "logits-shrunk", "solved", "gradient-turned", NEEDS_ADAM,
+    "targets-huge", "loss-outsized", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held",
+    "state-not-passed", "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow",
+    "loss-risen", "gradient-outsized", "features-apart", "outpaced", "rounds-to-zero", "logits-shrunk", "solved",
+    "gradient-turned", NEEDS_ADAM,
 )  # fmt: skip
 
 #: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing

@@ -158,7 +158,9 @@ def _tables(report: LogReport) -> Iterator[Table]:
         rows = list(map(_ends, layers.names, layers.log10_norm.tolist()))
         yield Table(name="layers", title="The layers", columns=columns_of(rows, LAYERS))
     if report.thresholds:
-        title = "What a threshold of the global norm would have done"
+        until = report.thresholds[0].until_step
+        before = "" if until is None else f": percentiles of the steps before {step_text(until)}, shares of all steps"
+        title = f"What a threshold of the global norm would have done{before}"
         yield Table(name="thresholds", title=title, columns=columns_of(report.thresholds, THRESHOLDS))
     if report.replays:
         yield Table(

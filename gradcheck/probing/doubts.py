@@ -134,7 +134,8 @@ def starts_far(found: Evidence) -> Iterator[Cause]:
         return
     if first.classes and first.value > FAR * first.constant_answer > 0:
         yield Cause("starts-far", None, first.value, first.constant_answer, {"classes": first.classes})
-    elif not math.isfinite(first.constant_answer) and abs(first.value) > HUGE * found.outputs:
+    numbers = found.outputs if first.outsized is None else first.outsized.details["numbers"]  # a mean has one's size
+    if not math.isfinite(first.constant_answer) and abs(first.value) > HUGE * numbers:
         yield Cause("starts-far", None, first.value, None, {"classes": 0})
 
 

@@ -3,6 +3,7 @@
 | constant | value | reason |
 |---|---|---|
 | ``APART`` | 0.5 decades | a sum of three gradients may be three times as large |
+| ``FALL`` | 0.25 decades | from a cycle's highest row to its lowest: half of ``APART``, and of the deepest |
 | ``CLEAR`` | 6 | robust deviations of what is left once the cycle is taken out |
 | ``CYCLES`` | 6 | fewer are chance |
 | ``LONGEST`` | 64 rows | more batches are seldom accumulated |
@@ -19,7 +20,7 @@ from gradcheck.logs.findings.finding import NOTE, Finding
 from gradcheck.logs.robust import MAD_TO_DEVIATION, Flags, Numbers, median, medians_of
 from gradcheck.logs.series import Series
 
-APART, CLEAR, CYCLES, LONGEST, ALIKE, SCALED, OF_A_SUM = 0.5, 6.0, 6, 64, 0.9, 2.5, 0.15
+APART, FALL, CLEAR, CYCLES, LONGEST, ALIKE, SCALED, OF_A_SUM = 0.5, 0.25, 6.0, 6, 64, 0.9, 2.5, 0.15
 
 
 class Cycle(NamedTuple):
@@ -35,19 +36,26 @@ class Cycle(NamedTuple):
 
 
 def cycle_of(series: Series) -> Cycle | None:
-    """Return the shortest cycle of the norm; None without any."""
+    """Return the cycle of the norm, which falls to its lowest row in one; None without any."""
     levels = np.log10(np.where(series.norms > 0, series.norms, np.nan))
     if len(levels) < 2 * CYCLES or np.isnan(levels).any():
         return None
-    for rows in range(2, min(LONGEST, len(levels) // CYCLES) + 1):
-        folded = levels[: len(levels) // rows * rows].reshape(-1, rows)
-        means = medians_of(folded, 0)
-        rest = folded - means
-        noise = MAD_TO_DEVIATION * median(np.abs(rest - medians_of(rest)[:, None]))
-        lowest = int(means.argmin())
-        if np.ptp(means) > max(APART, CLEAR * noise) and np.mean(folded.argmin(1) == lowest) >= ALIKE:
-            return Cycle(np.roll(means, -lowest), lowest)
-    return None
+    fall = -np.diff(levels)
+    deepest = float(np.sort(fall)[-1 - len(fall) // LONGEST])  # in each cycle there is one
+    falls = np.flatnonzero(fall > max(FALL, deepest / 2))
+    if len(falls) < CYCLES:
+        return None
+    rows = round(median(np.diff(falls)))
+    if not 2 <= rows <= min(LONGEST, len(levels) // CYCLES):
+        return None
+    folded = levels[: len(levels) // rows * rows].reshape(-1, rows)
+    means = medians_of(folded, 0)
+    rest = folded - means
+    noise = MAD_TO_DEVIATION * median(np.abs(rest - medians_of(rest)[:, None]))
+    lowest = int(means.argmin())
+    if np.ptp(means) <= max(APART, CLEAR * noise) or np.mean(folded.argmin(1) == lowest) < ALIKE:
+        return None
+    return Cycle(np.roll(means, -lowest), lowest)
 
 
 def unscaled_rows(series: Series) -> tuple[Flags, Finding] | None:

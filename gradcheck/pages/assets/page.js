@@ -268,7 +268,7 @@
     }
 
     function marks(view, y, width) {
-      const [made, labels] = [[], []];
+      const [made, labels, texts] = [[], [], []];
       for (const span of chart.spans) {
         const [x1, x2] = [Math.max(span.start, view[0]), Math.min(span.end, view[1])];
         if (x1 > view[1] || x2 < view[0]) continue;
@@ -280,7 +280,7 @@
         let row = 0; // below the labels that it would be written over
         while (labels.some((one) => one.row === row && from < one.to && one.from < from + size)) row += 1;
         labels.push({ row, from, to: from + size });
-        made.push(Plot.text([span.label], { x: x1, frameAnchor: "top", textAnchor: end ? "end" : "start", dx: 3, dy: 2 + 13 * row, fontWeight: 600 }));
+        texts.push(Plot.text([span.label], { x: x1, frameAnchor: "top", textAnchor: end ? "end" : "start", dx: end ? -3 : 3, dy: 2 + 13 * row, fontWeight: 600 }));
       }
       const [low, high] = y;
       const limits = chart.limits.filter((one) => one.value >= low && one.value <= high);
@@ -296,7 +296,7 @@
           for (const colour of new Set(inside.map((one) => flagColour(one, stroke))))
             made.push(Plot.dot(inside.filter((one) => flagColour(one, stroke) === colour), { x: "x", y: "y", r: 2.8, fill: colour, stroke: "var(--panel)", strokeWidth: 0.5 }));
       });
-      return made;
+      return [...made, ...texts]; // above what they name
     }
 
     function flagColour({ x }, usual) {

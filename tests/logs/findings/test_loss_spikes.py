@@ -72,3 +72,17 @@ def test_where_the_norm_is_as_usual_the_advice_asks_how_the_loss_is_logged(rng):
     quiet = np.exp(0.2 * rng.standard_normal(400))
     (found,) = spikes_in(jumping(rng, 2.5), grad_norm=quiet)
     assert "the gradients of these steps are as usual" in found.advice[0]
+
+
+def test_the_first_rows_of_an_epoch_may_be_means_of_a_batch_or_two(rng):
+    losses, epochs = falling(rng, noise=0.02), np.arange(400) // 100
+    losses[200] *= 2
+    assert spikes_in(losses, epoch=epochs.astype(float)) == []
+    assert len(spikes_in(losses)) == 1
+
+
+def test_a_spike_beside_a_lower_jump_that_is_none_is_found_all_the_same(rng):
+    losses = falling(rng, noise=0.02)
+    losses[[150, 270]] *= (1.7, 2.1)
+    (found,) = spikes_in(losses)
+    assert found.numbers["highest_step"] == 270

@@ -81,8 +81,9 @@ def outsized(chosen: Loss, output: object, targets: object, first: FirstLoss) ->
     usual = OUTSIZED * max(1.0, outputs**2, aims**2)
     if max(outputs, aims) > LARGE or not usual < first.value < math.inf:
         return None
-    usual *= _numbers(chosen.function, output, targets, first.value, made)
-    sizes = {"outputs": outputs, "targets": aims}
+    numbers = _numbers(chosen.function, output, targets, first.value, made)
+    usual *= numbers
+    sizes = {"outputs": outputs, "targets": aims, "numbers": numbers}
     return Cause("loss-outsized", None, first.value, usual, sizes) if first.value > usual else None
 
 

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
+from gradcheck.diagnosis.label import label_of  # noqa: E402
 from gradcheck.torch import probe  # noqa: E402
 
 INPUTS = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
@@ -104,6 +105,18 @@ def test_a_likelihood_that_starts_far_above_what_outputs_and_targets_explain_is_
     assert report.verdict.status == "healthy"
     cause = next(one for one in report.verdict.causes if one.code == "loss-outsized")
     assert "divides by a small number, as a variance" in cause.text
+
+
+def test_an_outsized_loss_leaves_a_doubt_and_no_probability_that_sgd_trains():
+    report = probe(perceptron(15), (INPUTS, AIM), mixture(0.0, torch.mean, 1e-3), trial=False)
+    assert label_of(report.verdict.status, codes(report))[0] == "healthy, but"
+    assert "no probability of training is given" in " ".join(str(report).split())
+
+
+@pytest.mark.parametrize("reduce", [torch.mean, torch.sum])
+def test_a_likelihood_that_starts_far_off_explodes_whether_it_is_a_mean_or_a_sum_over_the_examples(reduce):
+    report = probe(perceptron(15), (INPUTS, AIM), mixture(0.0, reduce, 1e-5), trial=False)
+    assert (report.verdict.status, codes(report)[0]) == ("exploding", "starts-far")
 
 
 @pytest.mark.parametrize("reduce", [torch.mean, torch.sum])
