@@ -5,8 +5,8 @@
 | ``RISE`` | 1.3 decades | warm-ups and weights that grow move a norm by less than tenfold |
 | ``BLOCKS`` | 20 | of a run: a trend shows in their medians |
 | ``LASTING`` | half of the run | what is over sooner is its beginning |
-| ``AT_ONCE`` | 40 % of the rise within two blocks | then it is a jump |
-| ``BACK`` | 20 % of the rise | a trend doesn't come down in between |
+| ``AT_ONCE`` | 25 % of the rise within two blocks | then it is a jump, or a walk |
+| ``BACK`` | 5 % of the rise, or noise | a trend hardly comes down in between, and a random walk does |
 | ``GOING_ON`` | 10 % of the rise in the last quarter | else it has ended, as a warm-up does |
 """
 
@@ -17,10 +17,10 @@ from gradcheck.logs.findings.growth import find_growth, first_risen
 from gradcheck.logs.robust import block_medians, deviation
 from gradcheck.logs.series import Series
 
-RISE, BLOCKS, LASTING, AT_ONCE, BACK, GOING_ON = 1.3, 20, 0.5, 0.4, 0.2, 0.1
+RISE, BLOCKS, LASTING, AT_ONCE, BACK, GOING_ON = 1.3, 20, 0.5, 0.25, 0.05, 0.1
 
-#: Rows of a block at least, and standard deviations of its noise that a rise is above.
-FEWEST_ROWS, DEVIATIONS = 2, 8.0
+#: Rows of a block at least, and errors of its median that a rise is above, and a fall in between may be.
+FEWEST_ROWS, DEVIATIONS, NOISE = 2, 8.0, 4.0
 
 
 def find_drifting(series: Series) -> list[Finding]:
@@ -39,7 +39,11 @@ def find_drifting(series: Series) -> list[Finding]:
     down = float((np.maximum.accumulate(after) - after).max())
     at_once = float((after[2:] - after[:-2]).max())
     late = float(after[-1] - after[-1 - len(after) // 4])
-    if down > BACK * rise or at_once > AT_ONCE * rise or late < GOING_ON * rise:
+    if (
+        down > max(BACK * rise, NOISE * deviation(track.level) / size**0.5)
+        or at_once > AT_ONCE * rise
+        or late < GOING_ON * rise
+    ):
         return []
     row = first_risen(track.level, len(track) % size + start * size, float(after[0]), rise)
     numbers = {"log10_before": float(after[0]), "log10_rise": rise}
