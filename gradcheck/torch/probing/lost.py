@@ -19,7 +19,7 @@ from gradcheck.torch.modules import named_modules, named_parameters
 from gradcheck.torch.probing.batches import tensors_in
 from gradcheck.torch.probing.cutting import CutWatch, variables_of
 from gradcheck.torch.probing.hooks import Recording
-from gradcheck.torch.probing.loss.ignored import ignores_a_target
+from gradcheck.torch.probing.loss.ignored import ignored_targets, may_be_for
 from gradcheck.torch.probing.loss.losses import ForwardResult
 from gradcheck.torch.probing.measuring import Gradients, Norms
 from gradcheck.torch.probing.tracing import Dependence, floats
@@ -175,8 +175,20 @@ def find_ungraded(model: nn.Module, gradients: Gradients, result: ForwardResult)
     if not several or all(one is None for one in gradients.values()):
         return Ungraded(apart, ())
     heads = {name: own for name, own in with_matrices(found).items() if name not in apart}
-    heads = heads if heads and ignores_a_target(result) else {}
+    if heads and not _has_a_target_left(heads, result):
+        heads = {}
     return Ungraded(apart, tuple(name for name, own in heads.items() if not _is_copy(own, gradients)))
+
+
+def _has_a_target_left(heads: dict[str, list[nn.Parameter]], result: ForwardResult) -> bool:
+    """Whether one of the targets that the loss ignores may be for an output that the heads lead to."""
+    own = {one for weights in heads.values() for one in weights}
+    led_to = [
+        one
+        for one in floats(as_plain(result.output))
+        if any(getattr(node, "variable", None) in own for node in nodes([one.grad_fn]))
+    ]
+    return any(may_be_for(target, one) for target in ignored_targets(result) for one in led_to)
 
 
 def with_matrices(candidates: dict[str, list[nn.Parameter]]) -> dict[str, list[nn.Parameter]]:

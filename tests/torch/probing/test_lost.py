@@ -246,7 +246,8 @@ def test_a_head_whose_term_of_the_loss_is_cut_off_is_lost(loss, names):
     (PAID, lambda out, t: functional.mse_loss(out[1], t), []),
     ((PAID, TAKEN + 1.0), lambda out, t: ((out[1] - t[0]).square() * t[1]).mean(), []),
     ((PAID, TAKEN > 0), lambda out, t: functional.mse_loss(out[1][t[1]], t[0][t[1]]), []),
-], ids=["a tuple", "a mapping", "both heard", "targets for one", "weights", "a mask"])  # fmt: skip
+    ((PAID, torch.arange(32)), lambda out, t: functional.mse_loss(out[1], t[0]), []),
+], ids=["a tuple", "a mapping", "both heard", "targets for one", "weights", "a mask", "numbers"])  # fmt: skip
 def test_a_head_that_the_loss_ignores_is_named_where_it_was_given_targets_for_it(targets, loss, named):
     report = probe(TwoHeads(), (INPUTS, targets), loss)
     causes = [cause for cause in report.verdict.causes if cause.code == "output-ignored"]

@@ -1,6 +1,6 @@
 """The loss of the model's output and the targets: by name, by default, or the user's own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -209,8 +209,14 @@ def find_squashed_twice(chosen: Loss, output: object, value: Tensor | None) -> t
 
 
 def _taken(node: Node) -> Iterator[Node]:
-    """Yield what a loss's function is given, back to where that is made of something else's logarithm or by weights."""
-    return nodes([node], lambda one: () if one.name().startswith(MADE_ANEW) else one.next_functions)
+    """Yield what a loss's function is given, back to a logarithm, a layer, or a product with others of the model's."""
+
+    def inputs(one: Node) -> Sequence[tuple[Node | None, int]]:
+        graded = [before for before, _ in one.next_functions if before is not None]
+        weighs = one.name().startswith("MulBackward") and len(graded) > 1
+        return () if weighs or one.name().startswith(MADE_ANEW) else one.next_functions
+
+    return nodes([node], inputs)
 
 
 def _squashed_within(chosen: Loss, loss: Node | None, output: Node | None, *, own: bool) -> Iterator[Cause]:

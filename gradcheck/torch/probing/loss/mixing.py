@@ -112,10 +112,14 @@ def _is_between_examples(node: Node, name: str, examples: int) -> bool:
 
 def _sums_over(node: Node, name: str, examples: int) -> bool:
     """Whether columns of numbers are multiplied with each other, each a number of every example."""
-    if not name.startswith(("MmBackward", "BmmBackward")) or None in [one for one, _ in node.next_functions]:
-        return False
-    within = node._saved_self.shape[-1]
-    return bool(within == examples) and all(map(depends_on_inputs, (one for one, _ in node.next_functions)))
+    if name == "SumBackward1" and list(map(signed, node._saved_dim)) == [0]:
+        product, within = node.next_functions[0][0], node._saved_self_sym_sizes[0]
+        product = product if product.name().startswith("MulBackward") else None
+    else:
+        product = node if name.startswith(("MmBackward", "BmmBackward")) else None
+        within = product._saved_self.shape[-1] if product is not None and product._saved_self is not None else 0
+    sides = [] if product is None else [one for one, _ in product.next_functions]
+    return within == examples and len(sides) == 2 and None not in sides and all(map(depends_on_inputs, sides))
 
 
 def _moves_axis(given: tuple[int, ...], made: tuple[int, ...], examples: int) -> bool:

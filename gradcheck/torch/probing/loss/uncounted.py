@@ -5,6 +5,7 @@ The loss alone is asked, about outputs of one's own, so that a hinge that happen
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,6 +23,10 @@ MOST = 10
 
 #: Outputs are asked about as they are, of the other sign, and close together, each with another example's targets.
 FACTORS = (1.0, -1.0, 1e-3)
+
+#: Outputs that are alike are asked about as they are, and moved by these: numbers that they are compared with may all
+#: be larger, or all smaller.
+SHIFTS = (0.0, 0.1, -0.1, 0.3, -0.3, 1.0, -1.0, 3.0, -3.0, 10.0, -10.0)
 
 
 def find_uncounted(chosen: Loss, output: object, targets: object, examples: int) -> Iterator[Cause]:
@@ -59,10 +64,11 @@ def _one_suits_all(chosen: Loss, output: object, targets: Tensor) -> bool:
 
     Not so where targets are a mask: then what the outputs are compared with is elsewhere.
     """
-    for found in _slopes(chosen, tree_map(_alike, output), targets):
-        signs = found[(found != 0).any(1)].sign()
-        if bool((signs != signs[:1]).any()):
-            return False
+    for shift in SHIFTS:
+        for found in _slopes(chosen, tree_map(partial(_alike, shift=shift), output), targets):
+            signs = found[(found != 0).any(1)].sign()
+            if bool((signs != signs[:1]).any()):
+                return False
     return True
 
 
@@ -90,8 +96,8 @@ def _leaf(one: object, factor: float) -> object:
     return (factor * turned).requires_grad_()
 
 
-def _alike(one: object) -> object:
-    """Return an output that is the same for all examples."""
+def _alike(one: object, shift: float) -> object:
+    """Return an output that is the same for all examples, moved by a number."""
     if not isinstance(one, Tensor) or not one.requires_grad:
         return one
-    return one.detach()[:1].expand_as(one).clone().requires_grad_()
+    return (one.detach()[:1] + shift).expand_as(one).clone().requires_grad_()

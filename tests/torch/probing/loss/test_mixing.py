@@ -221,8 +221,13 @@ def correlation(output, _):
     return (output.T @ output - torch.eye(8)).square().sum()
 
 
-def test_columns_whose_correlation_the_loss_takes_are_divided_by_their_norm_on_purpose():
-    assert not mixed(probe(Embedding(0), (torch.randn(16, 4), torch.zeros(16)), correlation).verdict)
+def correlation_with_others(output, _):
+    return 1 - (output * output.roll(1, 1)).sum(0).mean()
+
+
+@pytest.mark.parametrize("loss", [correlation, correlation_with_others])
+def test_columns_whose_correlation_the_loss_takes_are_divided_by_their_norm_on_purpose(loss):
+    assert not mixed(probe(Embedding(0), (torch.randn(16, 4), torch.zeros(16)), loss).verdict)
 
 
 def test_nodes_of_a_graph_that_are_divided_so_are_not():

@@ -87,7 +87,11 @@ def of_weighted_logits(output, targets):
     return functional.cross_entropy(torch.einsum("bp,bpc->bc", *output), targets)
 
 
-@pytest.mark.parametrize("loss", [of_joined_logarithms, of_weighted_logits])
+def of_weighted_sums(output, targets):
+    return functional.cross_entropy((output[0][..., None] * output[1]).sum(1), targets)
+
+
+@pytest.mark.parametrize("loss", [of_joined_logarithms, of_weighted_logits, of_weighted_sums])
 def test_shares_of_a_mixture_that_the_loss_weighs_its_parts_by_are_no_logits(loss):
     causes = {cause.code for cause in probe(Mixture(), (INPUTS, LABELS), loss).verdict.causes}
     assert "softmax-twice" not in causes
