@@ -143,7 +143,12 @@ class VerdictRecord(Record):
 
     status: Status = item("no-gradient and not-learning: of probe only")
     trainable: bool = item("score ≥ 0.5")
-    score: float = item("probability that plain SGD trains the network", minimum=0, maximum=1)
+    score: float = item(
+        "probability that plain SGD trains the network; it doesn't hold where a healthy verdict has causes that aren't "
+        "passed, and text then gives none",
+        minimum=0,
+        maximum=1,
+    )
     reasons: tuple[str, ...]
     causes: tuple[CauseRecord, ...] = item("the reasons as data, in the same order")
 

@@ -104,12 +104,17 @@ def _apart(row: SweepRow, best: SweepRow, place: int) -> Text:
     return Text(without_controls(words + problem), style="bold" if place == 1 else "")
 
 
+def _chance(score: float) -> str:
+    """A probability that claims no more than it is known by."""
+    return "<1%" if score < 0.01 else ">99%" if score > 0.99 else f"{score:.0%}"
+
+
 def _number(row: SweepRow, name: str) -> str:
     """One of the row's numbers as text; the gain with half its range over the seeds."""
     if row["error"] is not None:
         return ""
     if name == "trains":
-        return f"{row['score']:.0%}"
+        return _chance(row["score"])
     if name == "span":
         return _span(row)
     if name == "rank":
