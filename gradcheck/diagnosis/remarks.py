@@ -7,7 +7,7 @@ ASKED_FOR = (
     "softmax-twice", "sigmoid-twice", "softmax-over-batch", "nll-not-log", "not-probabilities", "labels-outside",
     "out-of-reach", "broadcast", "unregistered", "units-alike", "loss-negated", "loss-boundless", "axes-swapped",
     "axes-viewed", "examples-mixed", "sampled", "loss-floor", "examples-unheard", "gradient-partial",
-    "labels-uncounted", "output-ignored", "future-seen",
+    "labels-uncounted", "logits-rectified", "output-ignored", "future-seen",
 )  # fmt: skip
 
 #: What may be meant, leaves no doubt, and fails a build that asks for it by its name alone.

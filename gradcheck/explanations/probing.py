@@ -10,7 +10,7 @@ ALIASES = (
     "flat-operation", "makes-zeros", "norm-of-one", "silent-before", "long-sequence", "loss-negated", "axes-swapped",
     "axes-viewed", "state-detached", "loss-of-probabilities", "loss-boundless", "examples-mixed", "state-not-passed",
     "sampled", "loss-floor", "targets-huge", "examples-unheard", "gradient-partial", "labels-uncounted",
-    "output-ignored", "future-seen", "term-detached", "solved", "gradient-turned",
+    "logits-rectified", "output-ignored", "future-seen", "term-detached", "solved", "gradient-turned",
 )  # fmt: skip
 
 #: A model in the folder examples that trains.

@@ -37,7 +37,7 @@ OUTSIZED = 6.0
 WRONG = (
     "broadcast", "out-of-reach", "sigmoid-twice", "softmax-twice", "softmax-over-batch", "axes-swapped", "axes-viewed",
     "examples-mixed", "unregistered", "units-alike", "labels-outside", "loss-floor",
-    "labels-uncounted",
+    "labels-uncounted", "logits-rectified",
 )  # fmt: skip
 
 #: Logits are tried that make the loss start at so many times what guessing costs: units that large weights have

@@ -111,6 +111,11 @@ OF_TRIALS = {
         "of the loss's gradient by its outputs {hundredfold:.0f} % is zero in float16, and isn't in float32: take the "
         "loss of output.float(), or keep the weights in float32 and train under autocast with a GradScaler",
     ),
+    "logits-rectified": Code(
+        "a cross-entropy's logits come out of a ReLU; value: which share of them it cuts to zero",
+        "the logits come out of a ReLU: none can be below 0, and the {hundredfold:.0f} % that are 0 get no gradient; "
+        "leave out the last one",
+    ),
     "labels-uncounted": Code("all targets but those of one value count for nothing; value: their share", _uncounted),
     "opened": Code(
         "weights that start at zero are measured after the first steps of training; value: how many",

@@ -17,6 +17,7 @@ from gradcheck.torch.probing.loss.bounds import depends_on_inputs, range_of
 from gradcheck.torch.probing.loss.broadcasts import PARTS, find_broadcast
 from gradcheck.torch.probing.loss.floors import find_floor
 from gradcheck.torch.probing.loss.losses import BETWEEN, WITH_A_NUMBER, axis_of, is_over_examples, made_by
+from gradcheck.torch.probing.loss.rectified import find_rectified
 
 #: Losses of differences, whose nodes keep the targets.
 DIFFERENCES = ("MseLoss", "SmoothL1Loss", "HuberLoss")
@@ -59,6 +60,7 @@ def find_mismatch(
     if not drawn:
         yield from find_floor(between)
     yield from find_cut_classes(between)
+    yield from find_rectified(between)
     if isinstance(targets, Tensor):
         yield from _of_divergence(targets, between)
     if tensor is not None and _is_over_examples(tensor):
