@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from gradcheck.torch.graph import Graph
-from gradcheck.torch.probing.hooks import RECURRENT, Recording
+from gradcheck.torch.probing.hooks import RECURRENT, Call, Recording
 from gradcheck.torch.probing.measuring import measure_outputs, note_responses, place_calls
 from gradcheck.torch.probing.norms import NormsOfOne, find_norms_of_one
 from gradcheck.torch.probing.parts import Attention
@@ -41,8 +41,12 @@ def look_forward(
         measure_outputs(record, route.hidden, examples)
     alike = find_alike_tokens(record, graph, examples)
     alone = find_norms_of_one(record, graph)
-    for call in record.calls:
-        looked_at = call.on_trunk or call is route.end or isinstance(call.layer.module, RECURRENT)  # once more, perhaps
-        if not looked_at:
-            call.forget_output()
+    let_go(record, route.end)  # where the gradient may start
     return Looks(attention, alike, alone, single)
+
+
+def let_go(record: Recording, *kept: Call) -> None:
+    """Let go the outputs of the calls that nobody looks at once more, but for some."""
+    for call in record.calls:
+        if not (call.on_trunk or call in kept or isinstance(call.layer.module, RECURRENT)):
+            call.forget_output()

@@ -13,6 +13,7 @@ from gradcheck.torch.probing.checkpoints import find_hiding
 from gradcheck.torch.probing.error_text import errors_in_one_line
 from gradcheck.torch.probing.half_precision import Precision
 from gradcheck.torch.probing.hooks import Recording
+from gradcheck.torch.probing.looks import let_go
 from gradcheck.torch.probing.measuring import Gradients
 from gradcheck.torch.probing.route import Route, find_shut_end, gradient_at_end, shift_for, start_where_solved
 
@@ -49,6 +50,8 @@ def send_back(
             at_end = start[1]
         record.shift = shift = shift_for(at_end) if precision is None else precision.shift
         gradients = _backward(model, start[0], start[1] * 2.0**shift, wanted, record)
+    if not record.brief:
+        let_go(record)
     closed = None if solved or any(call.moved for call in record.calls) else shut
     return Sent(gradients, closed, shift, solved is not None)
 

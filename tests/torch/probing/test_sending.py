@@ -96,3 +96,10 @@ def test_pairs_that_lie_apart_by_more_than_a_margin_are_solved(encoders, said):
     ))  # fmt: skip
     assert report.verdict.status == "healthy"
     assert "there is nothing to learn on this batch" in said(report)
+
+
+def test_a_head_without_a_gradient_beside_others_is_not_taken_for_one_that_tells_no_examples_apart(said):
+    report = probe(Towers(2), ((INPUTS, INPUTS), LABELS), lambda pair, labels: (
+        functional.cross_entropy(pair[0], labels) + pair[1][labels < 0].sum()
+    ))  # fmt: skip
+    assert "what tells the examples apart" not in said(report)
