@@ -11,7 +11,7 @@ ASKED_FOR = (
 )  # fmt: skip
 
 #: What may be meant, leaves no doubt, and fails a build that asks for it by its name alone.
-BY_NAME = ("unused",)
+BY_NAME = ("unused", "frozen-body")
 
 #: Any of them.
 REMARKS = "remarks"
@@ -29,7 +29,7 @@ DOUBTS = (
     "targets-huge", "loss-outsized", "dropout-most", "large-inputs", "term-zero", "term-drowned", "not-held",
     "state-not-passed", "state-detached", "inputs-alike", "labels-alike", "branches-grow", "layers-grow",
     "loss-risen", "gradient-outsized", "features-apart", "outpaced", "rounds-to-zero", "logits-shrunk", "solved",
-    "gradient-turned", NEEDS_ADAM,
+    "gradient-turned", "attention-hard", "learns-late", NEEDS_ADAM,
 )  # fmt: skip
 
 #: Of models that look ill and don't learn in a trial, the share that trains all the same (benchmarks/zoo.py); nothing

@@ -121,6 +121,7 @@ PROBING = (
             "gradient-outsized",
             "rounds-to-zero",
             "logits-shrunk",
+            "learns-late",
             "healthy-but",
         ),
     ),

@@ -120,6 +120,7 @@ VERDICTS = (
             "large-inputs",
             "gates-saturated",
             "attention-saturated",
+            "attention-hard",
             "single-token",
         ),
     ),

@@ -12,7 +12,7 @@ from gradcheck.diagnosis.summary import possible_rank
 from gradcheck.diagnosis.verdict import Verdict
 from gradcheck.probing.elasticity import HOPELESS, why_inelastic
 from gradcheck.probing.evidence import Evidence
-from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS
+from gradcheck.probing.first_loss import FAR_TOO_LARGE, LARGE_INPUTS, LARGE_LOSS, NO_BETTER
 from gradcheck.probing.growing import why_large
 from gradcheck.probing.trial import FAR
 from gradcheck.spec.thresholds import USUAL
@@ -77,7 +77,18 @@ def remarks_of(found: Evidence) -> Iterator[Cause]:
     if found.partial is not None and found.partial.details["name"]:
         yield found.partial
     yield from examples_unheard(found)
+    yield from _attention_hard(found)
     yield from _gradient_outsized(found)
+
+
+def _attention_hard(found: Evidence) -> Iterator[Cause]:
+    """Yield that most heads look at a single token, and no training has brought them there: they are at a guess."""
+    first = found.at_loss.first
+    for one in found.parts.notes:
+        if one.code == "attention-saturated" and first.value > NO_BETTER * first.constant_answer > 0:
+            heads, of = one.details["heads"], one.details["of"]
+            if heads > of / 2:
+                yield Cause("attention-hard", None, heads, of, {"largest": one.value})
 
 
 def _gradient_outsized(found: Evidence) -> Iterator[Cause]:

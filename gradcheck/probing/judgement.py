@@ -13,7 +13,7 @@ from gradcheck.flow.model_flow import ModelFlow
 from gradcheck.probing.doubts import LARGE, doubts_of, status_unlearnt
 from gradcheck.probing.evidence import Evidence
 from gradcheck.probing.first_loss import LARGE_INPUTS
-from gradcheck.probing.trial import Trial
+from gradcheck.probing.trial import STEPS, Trial
 
 #: Of the models that look ill and yet learn in a trial, the share that trains (benchmarks/zoo.py).
 LEARNS = 0.95
@@ -86,6 +86,8 @@ class Judgement(NamedTuple, Generic[Found]):
         apart = verdict.status != "collapsed"  # else the score is low since the examples look alike
         if apart and verdict.score < LIKELY and _is_plain(self.found.flow):
             causes = (Cause(NEEDS_ADAM, None, verdict.score, LIKELY), *causes)
+        elif cause.details["steps"] > STEPS and cause.details["first"] > cause.details["goal"]:
+            causes = (Cause("learns-late", None, cause.details["steps"], STEPS), *causes)
         verdict = verdict._replace(status="healthy", score=max(verdict.score, LEARNS), causes=causes)
         flags = tuple("ok" if flag in SUSPECTED else flag for flag in flags)
         regions = tuple(one for one in regions if one.flag not in SUSPECTED)

@@ -64,6 +64,7 @@ REPLACED = {
     "weights-nonfinite": ("operation-nonfinite", "becomes-nan"),
     "inputs-alike": ("rank",),
     "features-apart": ("rank",),
+    "attention-hard": ("attention-saturated",),
     "all-zero": ("parameters-zero", "layers-zero", "gradient-zero", "vanishing", "dead"),
 }
 

@@ -113,6 +113,12 @@ OF_PARTS = {
         "{heads} of {of} heads of attention ({names}) look at a single token each time, by scores up to {value:.0f}: "
         "their queries and keys hardly get a gradient; divide scores by √width, or start with smaller weights",
     ),
+    "attention-hard": Code(
+        "most heads of attention look at a single token before any training; value: how many; limit: of how many",
+        "{value} of {limit:.0f} heads of attention look at a single token each time, before any training, by scores up "
+        "to {largest:.0f}: their queries and keys hardly get a gradient; divide scores by √width, or start with "
+        "smaller weights",
+    ),
     "single-token": Code(
         "an attention has a single token to look at; value: how many layers matter to nothing else",
         "{names}: attention over a single token, whose weight is 1 whatever queries and keys are: these don't learn",

@@ -146,6 +146,11 @@ OF_TRIALS = {
         "a model that looks ill learns its own batch; value: the loss in the end",
         _learns,
     ),
+    "learns-late": Code(
+        "a model that looks ill learns its own batch after many steps; value: how many; limit: those that are usual",
+        "it learns its own batch late: architectures that train, and look ill, take 5 to 35 steps of Adam, and hardly "
+        "ever more than {limit:.0f}",
+    ),
     "needs-adam": Code(
         "a plain chain that Adam trains and SGD hardly does; value: the probability that plain SGD trains it",
         lambda cause, _: (

@@ -34,7 +34,15 @@ from gradcheck.torch.probing.underflow import WORTH_NAMING, Underflow
 NEAR = 1.2
 
 #: Causes whose sentence blames the inputs, or how the weights were drawn; after steps it may be these.
-OF_WEIGHTS = ("gates-saturated", "forgets", "large-inputs", "attention-saturated", "branches-grow", "layers-grow")
+OF_WEIGHTS = (
+    "gates-saturated",
+    "forgets",
+    "large-inputs",
+    "attention-saturated",
+    "attention-hard",
+    "branches-grow",
+    "layers-grow",
+)
 
 #: Layers whose underflow is named in the reasons.
 NAMED = 3
