@@ -88,7 +88,7 @@ def _attention_hard(found: Evidence) -> Iterator[Cause]:
         if one.code == "attention-saturated" and first.value > NO_BETTER * first.constant_answer > 0:
             heads, of = one.details["heads"], one.details["of"]
             if heads > of / 2:
-                yield Cause("attention-hard", None, heads, of, {"largest": one.value})
+                yield Cause("attention-hard", None, heads, of, {"names": one.details["names"], "largest": one.value})
 
 
 def _gradient_outsized(found: Evidence) -> Iterator[Cause]:

@@ -167,6 +167,14 @@ def test_parameters_that_no_gradient_reaches_fail_where_that_is_asked_for_by_nam
     assert not fails(package.torch.probe(model, batch), ["unused"])
 
 
+def test_a_frozen_body_fails_where_that_is_asked_for_by_name_only():
+    body = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64), torch.nn.ReLU())
+    model = torch.nn.Sequential(body.requires_grad_(False), torch.nn.Linear(64, 4))
+    report = package.torch.probe(model, (torch.randn(16, 8), torch.arange(16) % 4))
+    asked = ("frozen-body", "remarks", "doubts", "any")
+    assert [fails(report, [cause]) for cause in asked] == [True, False, False, False]
+
+
 def test_whatever_makes_a_verdict_doubtful_fails_where_that_is_asked_for():
     model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
     torch.nn.init.normal_(model[2].weight, 0, 10)

@@ -115,9 +115,9 @@ OF_PARTS = {
     ),
     "attention-hard": Code(
         "most heads of attention look at a single token before any training; value: how many; limit: of how many",
-        "{value} of {limit:.0f} heads of attention look at a single token each time, before any training, by scores up "
-        "to {largest:.0f}: their queries and keys hardly get a gradient; divide scores by √width, or start with "
-        "smaller weights",
+        "{value} of {limit:.0f} heads of attention ({names}) look at a single token each time, before any training, by "
+        "scores up to {largest:.0f}: their queries and keys hardly get a gradient; divide scores by √width, or start "
+        "with smaller weights",
     ),
     "single-token": Code(
         "an attention has a single token to look at; value: how many layers matter to nothing else",

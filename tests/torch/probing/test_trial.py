@@ -104,6 +104,21 @@ def test_a_chain_too_deep_for_the_start_of_pytorch_is_accused(activation, depth)
     assert "needs-adam" not in [cause.code for cause in verdict.causes]
 
 
+def test_a_model_that_learns_its_batch_only_after_many_steps_leaves_a_doubt(said):
+    torch.manual_seed(0)
+    parts = [part for _ in range(5) for part in (nn.Linear(64, 64), nn.LayerNorm(64), nn.ReLU())]
+    model, labels = nn.Sequential(nn.Linear(32, 64), *parts, nn.Linear(64, 4)), torch.arange(64) % 4
+    with torch.no_grad():
+        for layer in parts[1::3]:
+            layer.weight.fill_(0.05)
+    report = probe(model, (torch.randn(4, 32)[labels] + torch.randn(64, 32) / 2, labels))
+    assert report.verdict.status == "healthy"
+    assert report.model.trial.steps > 40
+    assert report.verdict.causes[0].code == "learns-late"
+    assert "it learns its own batch late" in said(report)
+    assert "HEALTHY, BUT" in str(report)
+
+
 def test_a_plain_model_whose_few_inputs_make_the_examples_look_alike_needs_no_adam():
     torch.manual_seed(0)
     places = torch.rand(256, 2) * torch.tensor([1.0, 0.3])

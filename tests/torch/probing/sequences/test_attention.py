@@ -63,10 +63,32 @@ def test_entropy_and_largest_score_are_those_of_the_scores(fused, masked):
     assert found.largest_score == pytest.approx(above, rel=1e-4)
 
 
-def test_heads_that_look_at_one_token_are_counted():
+def of_heads(verdict):
+    return [one for one in verdict.causes if one.code.startswith("attention-")]
+
+
+def test_heads_that_look_at_one_token_before_any_training_are_counted_and_leave_a_doubt():
+    report = probe(nn.Sequential(Attends(fused=True, masked=False, scale=1000.0), nn.Linear(8, 3)), TOKENS)
+    [cause] = of_heads(report.verdict)
+    assert cause.code == "attention-hard"
+    assert cause.text.startswith("2 of 2 heads of attention (0.out) look at a single token each time, before any ")
+    assert (cause.value, cause.limit) == (2, 2)
+    assert "HEALTHY, BUT" in str(report)
+
+
+def test_such_heads_of_a_model_that_was_trained_are_a_remark():
     model = nn.Sequential(Attends(fused=True, masked=False, scale=1000.0), nn.Linear(8, 3))
-    [cause] = [one for one in probe(model, TOKENS).verdict.causes if one.code == "attention-saturated"]
-    assert cause.text.startswith("2 of 2 heads of attention (0.out) look at a single token each time, by scores up to ")
+    labels = model(TOKENS).argmax(-1)
+    with torch.no_grad():
+        model[1].weight.mul_(100.0)
+        model[1].bias.mul_(100.0)
+
+    def loss(output, labels):
+        return nn.functional.cross_entropy(output.flatten(0, 1), labels.flatten())
+
+    report = probe(model, (TOKENS, labels), loss)
+    [cause] = of_heads(report.verdict)
+    assert cause.code == "attention-saturated"
     assert cause.value > 100
 
 
