@@ -34,15 +34,16 @@ class Alike(NamedTuple):
 
 def find_alike_tokens(record: Recording, graph: Graph, examples: int) -> Alike | None:
     """Return where the tokens of an example begin to look alike, if they do at the end of a stack of attention."""
-    trunk = [call for call in record.calls if call.on_trunk and _has_tokens(call, examples)]
+    first = all(getattr(call.layer.module, "batch_first", True) for call in record.calls)  # examples before tokens
+    trunk = [call for call in record.calls if call.on_trunk and _has_tokens(call, examples, first)]
     stack = [call for call in trunk if trunk[-1].output.shape[:2] == call.output.shape[:2]]
     if not stack or _share_of_tokens(stack[0].output) < APART or not _share_of_tokens(stack[-1].output) < ALIKE:
         return None
     if not 0 < _attentions(graph, stack[-1].node) <= sum(call.layer.is_vector for call in stack):
         return None
     shares = [_share_of_tokens(call.output) for call in stack]
-    first = next(call for at, call in enumerate(stack) if all(share < ALIKE for share in shares[at:]))
-    return Alike(first.layer.name, shares[-1])
+    since = next(call for at, call in enumerate(stack) if all(share < ALIKE for share in shares[at:]))
+    return Alike(since.layer.name, shares[-1])
 
 
 def judge_tokens(alike: Alike | None, layers: Mapping[str, int]) -> ModelParts:
@@ -54,12 +55,13 @@ def judge_tokens(alike: Alike | None, layers: Mapping[str, int]) -> ModelParts:
     return ModelParts("collapsed", (cause,))
 
 
-def _has_tokens(call: Call, examples: int) -> bool:
+def _has_tokens(call: Call, examples: int, first: bool) -> bool:
+    """Whether a call gave (examples, tokens, features); of as many tokens as examples it depends on which are first."""
     output = call.output
     if output.dim() != 3 or output._version != call.version or not call.finite:
         return False
     count, tokens, _ = output.shape
-    return bool(count == examples >= EXAMPLES and tokens >= TOKENS and tokens != count)  # or either may be first
+    return bool(count == examples >= EXAMPLES and tokens >= TOKENS and (first or tokens != count))
 
 
 def _attentions(graph: Graph, end: Node) -> int:

@@ -39,8 +39,9 @@ def alike(model, tokens, **options):
     return [cause for cause in causes if cause.code == "tokens-alike"]
 
 
-def test_tokens_that_attention_makes_alike_are_named_from_the_block_on_where_they_are():
-    tokens = torch.randint(50, (8, 12))
+@pytest.mark.parametrize("count", [12, 8], ids=["more than examples", "as many"])
+def test_tokens_that_attention_makes_alike_are_named_from_the_block_on_where_they_are(count):
+    tokens = torch.randint(50, (8, count))
     report = probe(Encoder(36), tokens)
     [cause] = [one for one in report.verdict.causes if one.code == "tokens-alike"]
     assert (report.verdict.status, cause.limit) == ("collapsed", 0.01)
