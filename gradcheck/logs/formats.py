@@ -9,7 +9,7 @@ from gradcheck.logs.findings.finding import ERROR, FINDING_KINDS, HARMLESS, NOTE
 from gradcheck.logs.findings.phrases import step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.text import heading, label, where
-from gradcheck.logs.what_was_read import LogRun
+from gradcheck.logs.what_was_read import LogRun, numbered
 from gradcheck.render.documents import json_line, markdown_table, records_as_csv
 from gradcheck.render.junit import case, suite
 from gradcheck.render.numbers import significant
@@ -47,10 +47,13 @@ def _lines(report: LogReport) -> Iterator[str]:
     yield from (f"- warning: {escaped(warning)}" for warning in report.warnings)
     if report.findings:
         yield ""
-        yield from markdown_table(("finding", "steps", "first layer", "what", "try"), map(_cells, report.findings))
+        yield from markdown_table(
+            ("finding", f"{numbered(report.log)}s", "first layer", "what", "try"), map(_cells, report.findings)
+        )
     if report.thresholds:
         yield ""
-        header = ("percentile of the norm", "as threshold", "clips", "rate left")
+        clips = "clips" if report.thresholds[0].until_step is None else "clips of all"
+        header = ("percentile of the norm", "as threshold", clips, "rate left")
         rows = (
             (f"{one.percentile:g}", significant(one.norm, 3), as_percent(one.clipped_fraction), as_percent(one.kept))
             for one in report.thresholds
@@ -67,7 +70,7 @@ def as_github(report: LogReport) -> str:
     """Return workflow commands of GitHub Actions: the ten most severe findings, then other runs that are no better."""
     others = (run for run in report.runs[:-1] if run.status not in HARMLESS)
     lines = chain(
-        (_annotation(report.config.file, one) for one in report.findings),
+        (_annotation(report.config.file, one, numbered(report.log, one.first_step)) for one in report.findings),
         (_of_run(report.config.file, run) for run in others),
     )
     return "".join(islice(lines, MOST))
@@ -78,9 +81,9 @@ def _of_run(file: str, run: LogRun) -> str:
     return annotation(level, run.status, f"{run.name}: {run.message}", file) + "\n"
 
 
-def _annotation(file: str, finding: LogFinding) -> str:
+def _annotation(file: str, finding: LogFinding, by: str) -> str:
     first = f", layer {finding.layer}" if finding.layer else ""
-    text = f"from step {step_text(finding.first_step)}{first}: {finding.message}; try: {finding.advice[0]}"
+    text = f"from {by} {step_text(finding.first_step)}{first}: {finding.message}; try: {finding.advice[0]}"
     return annotation(ANNOTATIONS[finding.severity], finding.kind, text, file) + "\n"
 
 

@@ -11,6 +11,7 @@ from gradcheck.logs.findings.phrases import step_text
 from gradcheck.logs.report import LogFinding, LogReport
 from gradcheck.logs.series import Numbers, logarithms
 from gradcheck.logs.text import DECADES, heading, label, next_command, other_runs, taken, where
+from gradcheck.logs.what_was_read import numbered
 from gradcheck.pages.columns import Columns, columns_of, rounded, thinned
 from gradcheck.pages.page import Axis, Cell, Chart, HeatMap, HtmlPage, Limit, Line, Note, Span, Table, tone_of
 from gradcheck.pages.writing import written
@@ -66,16 +67,16 @@ def as_html(report: LogReport) -> str:
         warnings=report.warnings,
         charts=tuple(_charts(report)),
         notes_title="What was found, and what to try",
-        notes=tuple(map(_note, report.findings)),
+        notes=tuple(_note(one, numbered(report.log, one.first_step)) for one in report.findings),
         tables=tuple(_tables(report)),
         commands=(next_command(report),),
     )
     return written(page)
 
 
-def _note(finding: LogFinding) -> Note:
+def _note(finding: LogFinding, by: str) -> Note:
     first, last = step_text(finding.first_step), step_text(finding.last_step)
-    steps = f"step {first}" if finding.last_step == finding.first_step else f"steps {first} to {last}"
+    steps = f"{by} {first}" if finding.last_step == finding.first_step else f"{by}s {first} to {last}"
     more = len(finding.layers) - NAMED
     named = ", ".join(finding.layers[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
     return Note(
@@ -86,13 +87,13 @@ def _note(finding: LogFinding) -> Note:
 
 def _charts(report: LogReport) -> Iterator[Chart | HeatMap]:
     """Yield norm, loss and layers, all over the same steps."""
-    curves = report.curves
+    curves, by = report.curves, numbered(report.log)
     marked = tuple(_span(one) for one in report.findings[:MARKED] if one.first_step is not None)
     if curves.norms and len(curves.norms[0]):
         limit = curves.clip_limit
         yield Chart(
             title="Gradient norm", about="Of all layers together, before clipping, on a log scale",
-            x=Axis(label="step"), y=Axis(label="gradient norm", log=True), spans=marked, group="steps", wide=True,
+            x=Axis(label=by), y=Axis(label="gradient norm", log=True), spans=marked, group="steps", wide=True,
             lines=(_line("gradient norm", curves.norms, log=True),),
             limits=(Limit(value=math.log10(limit), label=f"clipped at {limit:g}"),) if limit else (),
         )  # fmt: skip
@@ -100,7 +101,7 @@ def _charts(report: LogReport) -> Iterator[Chart | HeatMap]:
         courses = [(one.name, one.losses) for one in curves.players] or [("loss", curves.losses)]
         log = _spans_decades(np.concatenate([course for _, (_, course) in courses]))
         yield Chart(
-            title="Loss", about=f"As logged{', on a log scale' * log}", x=Axis(label="step"),
+            title="Loss", about=f"As logged{', on a log scale' * log}", x=Axis(label=by),
             y=Axis(label="loss", log=log), lines=tuple(_line(*one, log) for one in courses), spans=marked,
             group="steps", wide=True,
         )  # fmt: skip
@@ -138,7 +139,7 @@ def _heat_map(report: LogReport, layers: LayerCurves) -> HeatMap:
     return HeatMap(
         title="Layers",
         about=f"Each layer's gradient norm over the steps, the highest of each part of the run{left_out}",
-        x=Axis(label="step"),
+        x=Axis(label=numbered(report.log)),
         y=Axis(label="layer", names=names[:MOST_LAYERS]),
         value=Axis(label="gradient norm", log=True),
         first=first,
@@ -159,7 +160,8 @@ def _tables(report: LogReport) -> Iterator[Table]:
         yield Table(name="layers", title="The layers", columns=columns_of(rows, LAYERS))
     if report.thresholds:
         until = report.thresholds[0].until_step
-        before = "" if until is None else f": percentiles of the steps before {step_text(until)}, shares of all steps"
+        by = numbered(report.log, until)
+        before = "" if until is None else f": percentiles of the {by}s before {step_text(until)}, shares of all {by}s"
         title = f"What a threshold of the global norm would have done{before}"
         yield Table(name="thresholds", title=title, columns=columns_of(report.thresholds, THRESHOLDS))
     if report.replays:

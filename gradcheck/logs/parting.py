@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.base.record import Record, item, number
 from gradcheck.logs.columns import Column
-from gradcheck.logs.findings.phrases import step_text
+from gradcheck.logs.findings.phrases import of_rows, step_text
 from gradcheck.logs.robust import Numbers, deviation, median, medians_of
 from gradcheck.logs.series import Series
 from gradcheck.logs.what_was_read import number_of
@@ -72,6 +72,7 @@ def parting(series: Series, other: Series, file: str) -> Parting:
     row = first.row if first else None
     step = None if row is None else float(steps[row])
     ends = (None, None) if first is None or row is None else (first.here[row], first.there[row])
+    said = "; ".join(_sentences(len(steps), first, step, factor if differs else 1.0))
     return Parting(
         file=file,
         steps=len(steps),
@@ -80,7 +81,7 @@ def parting(series: Series, other: Series, file: str) -> Parting:
         here=None if ends[0] is None else number(float(ends[0])),
         there=None if ends[1] is None else number(float(ends[1])),
         norm_factor=number(factor) if differs else None,
-        message="; ".join(_sentences(len(steps), first, step, factor if differs else 1.0)),
+        message=said if series.has_steps else of_rows(said),
     )
 
 

@@ -11,6 +11,7 @@ from gradcheck.logs.curves import Curve, LayerCurves
 from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.report import LogReport
 from gradcheck.logs.text import DECADES, heading, label, loss_courses, where
+from gradcheck.logs.what_was_read import numbered
 from gradcheck.render import figure
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _draw_norm(ax: "Axes", report: LogReport) -> None:
     figure.mark_edge(ax, zero, "v", "exactly zero", top=False)
     for logarithm in limits:
         figure.threshold(ax, height(logarithm), f"clipped above {limit:.3g}")
-    ax.set(ylabel="global gradient norm", xlabel="step")
+    ax.set(ylabel="global gradient norm", xlabel=numbered(report.log))
     _entitle(ax, report)
     _shade_findings(ax, report)
     figure.explain_lines(ax)
@@ -60,7 +61,7 @@ def _draw_loss(ax: "Axes", report: LogReport) -> None:
         ax.set_yscale("log")
     for index, (name, curve) in enumerate(courses, start=1):
         _draw_course(ax, curve, [math.nan if value is None else value for value in curve.value], name, index)
-    ax.set(ylabel="loss", xlabel="step")
+    ax.set(ylabel="loss", xlabel=numbered(report.log))
     if not report.curves.grad_norm.value:
         _entitle(ax, report)
     _shade_findings(ax, report)
@@ -111,7 +112,7 @@ def _draw_layers(ax: "Axes", report: LogReport) -> None:
     figure.colour_bar(ax, mesh, said, extend=extend)
     ax.set_ylim(len(layers.names), 0)
     figure.name_ticks(ax, layers.names, "y", first=0.5)
-    ax.set(ylabel="layer", xlabel="step")
+    ax.set(ylabel="layer", xlabel=numbered(report.log))
 
 
 def _edges(steps: Sequence[float]) -> list[float]:

@@ -33,7 +33,8 @@ def check_guess(series: Series, asked: Mapping[str, str], found: Sequence[Findin
     why, ask = _guessed(series, asked)
     if serious and why and all(one.kind != "nonfinite" for one in serious):
         kind, where = serious[0].kind, step_text(serious[0].first_step)
-        said = f"{why}; as losses they would be {kind} from step {where} on: if they are, {ask}"
+        by = "step" if series.has_steps else "row"
+        said = f"{why}; as losses they would be {kind} from {by} {where} on: if they are, {ask}"
         raise InputError(file, f"{said}, and if not, name columns step, loss, grad_norm")
 
 
@@ -69,7 +70,8 @@ def warnings(series: Series, asked: Mapping[str, str]) -> Iterator[str]:
     put_aside = norm in series.table.columns and norm not in series.columns  # a note says why
     if series.run.nonfinite is None and not len(series.norm) and len(series.steps) and not put_aside:
         none = np.isnan(series.values("loss")).all()
-        only = f"only the loss is judged, from step {step_text(series.steps[0])} on"
+        by = "step" if series.has_steps else "row"
+        only = f"only the loss is judged, from {by} {step_text(series.steps[0])} on"
         said = "it has no loss and no gradient norm, only overflows" if none else f"it has no gradient norm: {only}"
         yield said + _hint(series)
     elif Column("loss") not in series.columns and not any(one.quantity == PART for one in series.columns):

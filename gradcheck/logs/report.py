@@ -18,7 +18,7 @@ from gradcheck.logs.findings.clips import Replay, Threshold, replays, thresholds
 from gradcheck.logs.findings.criteria import find_all
 from gradcheck.logs.findings.finding import FINDING_KINDS, NOTE, SEVERITIES, Finding
 from gradcheck.logs.findings.meaning import as_meant
-from gradcheck.logs.findings.phrases import step_text
+from gradcheck.logs.findings.phrases import of_rows, step_text
 from gradcheck.logs.findings.sentences import sentence
 from gradcheck.logs.log import Log
 from gradcheck.logs.parting import Parting, parting
@@ -218,6 +218,7 @@ def _runs(log: Log, found: Sequence[Finding], max_norm: float | None) -> Iterato
 
 
 def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
+    advice = advice_on(one.kind, one.signs, _threshold_text(one.kind, table), step_text(one.numbers.get("growth_step")))
     return LogFinding(
         kind=one.kind,
         severity=one.weight,
@@ -227,9 +228,7 @@ def _finding(one: Finding, table: Sequence[Threshold]) -> LogFinding:
         layer=next(iter(one.layers), None),
         layers=one.layers,
         numbers={name: number(value) for name, value in one.numbers.items()},
-        advice=advice_on(
-            one.kind, one.signs, _threshold_text(one.kind, table), step_text(one.numbers.get("growth_step"))
-        ),
+        advice=tuple(map(of_rows, advice)) if one.details.get("counted") else advice,
     )
 
 
@@ -238,7 +237,8 @@ def _threshold_text(kind: str, table: Sequence[Threshold]) -> str:
     one = usual_threshold(kind, table)
     if one is None or one.norm is None:
         return NO_THRESHOLD
-    shares = f"{as_percent(one.clipped_fraction)} of the steps"
+    after = ", most of them after it began" if kind == "exploding" else ""  # too few are before it
+    shares = f"{as_percent(one.clipped_fraction)} of the steps{after}"
     if one.until_step is not None:
         before = as_percent(1 - one.percentile / PERCENT)
         shares = f"{before} of the steps before {step_text(one.until_step)}, {as_percent(one.clipped_fraction)} of all"

@@ -111,6 +111,11 @@ class Series:
         return other
 
     @property
+    def has_steps(self) -> bool:
+        """Whether the log numbers its rows; otherwise its steps are the rows, counted."""
+        return bool(self.table.numbered_by)
+
+    @property
     def ends(self) -> tuple[float, float]:
         """The first step and the last."""
         return float(self.steps[0]), float(self.steps[-1])

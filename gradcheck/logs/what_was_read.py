@@ -12,6 +12,9 @@ from gradcheck.logs.log import Log
 from gradcheck.logs.series import Series
 from gradcheck.logs.words import LOSS, OF_SPEED, VALIDATION, words
 
+#: What stands for the name of steps where the log has none.
+COUNTED = "the rows, counted"
+
 
 class LogColumn(Record):
     """What was taken for what."""
@@ -47,6 +50,15 @@ class LogRun(Record):
     message: str | None = item("what that says")
     kinds: tuple[str, ...] = item("of all its findings, notes too", default=())
     judged: Literal["gradients", "loss"] = item("what was judged: the loss alone where it has no gradient norm")
+
+
+def numbered(log: LogRead, step: float | None = None) -> str:
+    """Return what a step's number is: ``row`` where the log has no steps and its rows were counted.
+
+    One beyond the last row is none: the program itself has named that step.
+    """
+    counted = any(one.quantity == "step" and one.name == COUNTED for one in log.columns)
+    return "row" if counted and (step or 0.0) <= (log.last_step or 0.0) else "step"
 
 
 def read_part(log: Log, series: Series) -> LogRead:
@@ -88,7 +100,7 @@ def _columns(series: Series) -> Iterator[LogColumn]:
         if own or layers or (quantity == "grad_norm" and series.layers):
             yield LogColumn(quantity=quantity, name=own or "that of all layers together")
     by = series.table.numbered_by
-    name = names.get(Column(by), by) if by else "the rows, counted"
+    name = names.get(Column(by), by) if by else COUNTED
     yield LogColumn(quantity="step", name=series.log.reader.counted_by if name == BAR else name)
 
 

@@ -85,8 +85,15 @@ def find_all(series: Series, max_norm: float | None = None) -> list[Finding]:
     found += find_clipping(series, max_norm) + find_clipped_scaled(series, max_norm)
     told = [with_norm(one, series) for one in found if not _is_explained(one, found, series)]
     found = [with_rate_jump(with_signs(one, series, max_norm), series) for one in told]
+    found = found if series.has_steps else list(map(_of_rows, found))
     kinds = list(FINDING_KINDS)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.weight), kinds.index(one.kind)))
+
+
+def _of_rows(one: Finding) -> Finding:
+    """Return a finding whose steps are rows, as counted; a step that the program itself has named stays one."""
+    named = one.details.get("is_named") or "place" in one.numbers
+    return one if named else one._replace(details={**one.details, "counted": True})
 
 
 def _by(criteria: Iterable[Criterion], series: Series) -> Iterator[Finding]:

@@ -74,7 +74,7 @@ def find_nonfinite(series: Series) -> list[Finding]:
     numbers = {"rows": float(rows)} | before | {name: number for name, number in growth.items() if number}
     numbers |= {"sound_after": float(sound)} if sound else {}
     good = growth.get("growth_step", before.get("last_finite_step", found.first_step))
-    saved = [step for step in series.log.reader.checkpoints if step <= good]
+    saved = [step for step in series.log.reader.checkpoints if step <= good and series.has_steps]
     numbers |= {"checkpoint": max(saved)} if saved else {}
     numbers |= onset(series) if stuck else {}
     part = next((column.layer for column in found.values if column.quantity == PART), "") if what == "loss" else ""

@@ -1,6 +1,16 @@
 """Steps, counts and factors in words."""
 
+import re
+
 from gradcheck.render.numbers import power
+
+#: A step where a sentence names it by its number, or says how much changes from one to the next.
+_NAMED = re.compile(r"\bstep(?=s? (?:before )?-?\d)|(?<=\d a )step\b")
+
+
+def of_rows(sentence: str) -> str:
+    """Return a sentence of a log whose rows have no step: the numbers in it are those of its rows, as counted."""
+    return _NAMED.sub("row", sentence)
 
 
 def step_text(step: float | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from gradcheck.base.wording import as_percent
 from gradcheck.logs.findings import loss_sentences
 from gradcheck.logs.findings.finding import Finding
-from gradcheck.logs.findings.phrases import counted, factor_text, step_text
+from gradcheck.logs.findings.phrases import counted, factor_text, of_rows, step_text
 from gradcheck.logs.findings.rate_jumps import jump_sentence
 from gradcheck.render.numbers import significant
 
@@ -22,7 +22,8 @@ WORDS = {
 
 def sentence(found: Finding) -> str:
     """Return what, where and how much, in one line."""
-    return SENTENCES[found.kind](found) + jump_sentence(found)
+    said = SENTENCES[found.kind](found) + jump_sentence(found)
+    return of_rows(said) if found.details.get("counted") else said
 
 
 def _exploding(found: Finding) -> str:

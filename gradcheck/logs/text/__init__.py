@@ -15,6 +15,7 @@ from gradcheck.logs.findings.finding import NOTE
 from gradcheck.logs.findings.phrases import counted, factor_text, step_text
 from gradcheck.logs.readers.in_memory import FORMAT
 from gradcheck.logs.report import LogFinding, LogReport
+from gradcheck.logs.what_was_read import numbered
 from gradcheck.logs.words import LOSS, words
 from gradcheck.render.bars import Scale, columns, common_scale, sparkline
 from gradcheck.render.heading import SEPARATOR
@@ -66,7 +67,7 @@ def _parts(report: LogReport, page: Page) -> Iterator[RenderableType]:
     yield from curves(report, page)
     for finding in report.findings:
         yield ""
-        yield indented(_finding(finding))
+        yield indented(_finding(finding, numbered(report.log, finding.first_step)))
     if report.thresholds:
         yield ""
         yield indented(_thresholds(report))
@@ -79,7 +80,7 @@ def heading(report: LogReport) -> str:
     log = report.log
     parts = [report.config.file, f"{log.format}, {counted(log.rows, 'row')}"]
     if log.first_step is not None:
-        parts.append(f"steps {step_text(log.first_step)} to {step_text(log.last_step)}")
+        parts.append(f"{numbered(log)}s {step_text(log.first_step)} to {step_text(log.last_step)}")
     if log.layers:
         parts.append(counted(log.layers, "layer"))
     if log.rows_per_sample > 1:
@@ -106,7 +107,7 @@ def other_runs(report: LogReport) -> Iterator[str]:
     for run in report.runs[-2::-1][:MOST_RUNS]:
         status = f"{run.judged} ok" if run.status == "healthy" else run.status  # not the run
         what = f"{status}: {run.message}" if run.message else status
-        yield f"{run.name}, {counted(run.rows, 'row')} to step {step_text(run.last_step)}: {what}"
+        yield f"{run.name}, {counted(run.rows, 'row')} to {numbered(report.log)} {step_text(run.last_step)}: {what}"
 
 
 def verdict(report: LogReport) -> RenderableType:
@@ -143,8 +144,8 @@ def where(report: LogReport) -> str:
     whole = (worst.first_step, worst.last_step) == (report.log.first_step, report.log.last_step)
     if worst.kind in OF_THE_WHOLE and whole:
         return "in the whole log"
-    single = worst.last_step == worst.first_step
-    when = f"at step {step_text(one.first_step)}" if single else f"from step {step_text(one.first_step)} on"
+    by, first = numbered(report.log, one.first_step), step_text(one.first_step)
+    when = f"at {by} {first}" if worst.last_step == worst.first_step else f"from {by} {first} on"
     if worst.numbers.get("log10_growth") is not None:
         when += f", after it grew {factor_text(float(worst.numbers['log10_growth'] or 0))}-fold"
     if not one.layer:
@@ -156,7 +157,7 @@ def where(report: LogReport) -> str:
 
 def latest(report: LogReport) -> RenderableType:
     """Return a table of the newest numbers."""
-    table = borderless(("step", "gradient norm", "loss", "findings"))
+    table = borderless((numbered(report.log), "gradient norm", "loss", "findings"))
     ends = (report.curves[name].value[-1:] or [None] for name in ("grad_norm", "loss"))
     table.add_row(step_text(report.log.last_step), *(significant(end[0], 3) for end in ends), str(len(report.findings)))
     return indented(table)
@@ -210,12 +211,12 @@ def _highest(values: Sequence[float | None], room: int) -> list[float | None]:
     return [None if None in part else max(one for one in part if one is not None) for part in parts]
 
 
-def _finding(finding: LogFinding) -> Table:
+def _finding(finding: LogFinding, by: str) -> Table:
     """Return a finding: its kind and steps, its message, and what to try."""
     table = beside()
     style = "dim" if finding.severity == NOTE else LOG_STYLES[finding.kind]
     first, last = step_text(finding.first_step), step_text(finding.last_step)
-    steps = f"step {first}" if finding.last_step == finding.first_step else f"steps {first} to {last}"
+    steps = f"{by} {first}" if finding.last_step == finding.first_step else f"{by}s {first} to {last}"
     table.add_row(Text(finding.kind, style=style), Text(SEPARATOR.join([steps, *_layers(finding)]), style="bold"))
     table.add_row("", Prose(without_controls(finding.message)))
     for advice in finding.advice:
@@ -239,7 +240,7 @@ def _name(layer: str) -> str:
 def _thresholds(report: LogReport) -> Table:
     """Return what thresholds of the global norm would do: percentiles of the norm, and the adaptive rules."""
     until = report.thresholds[0].until_step
-    first = "the norm's" if until is None else f"the norm's until step {step_text(until)}"
+    first = "the norm's" if until is None else f"the norm's until {numbered(report.log, until)} {step_text(until)}"
     clips = "clips" if until is None else "clips of all"
     table = borderless((first, "as threshold", clips, "rate left"), left=(first,))
     for one in report.thresholds:
