@@ -178,6 +178,21 @@ def test_letters_in_a_heat_map_stand_out_from_its_colours(seen):
     assert all(fill != stroke for fill, stroke in drawn)
 
 
+def test_a_cell_of_several_verdicts_has_a_letter_that_the_legend_explains(opened, tmp_path):
+    import gradcheck
+    from gradcheck.sweep.html import as_html
+
+    varied = {"activation": ["relu", "tanh"], "init": ["he", "xavier"], "norm": ["none", "layer"], "depth": 20}
+    path = tmp_path / "mixed.html"
+    comparison = gradcheck.compare({**varied, "width": 32}, seeds=1)
+    assert len(list(comparison)) == 8
+    path.write_text(as_html(comparison), encoding="utf-8")
+    figure = opened(path).locator("figure").first
+    letters = figure.locator(".plot g[stroke-width='2'] text").all_text_contents()
+    assert "M" in letters
+    assert "M several of them" in figure.locator(".key").all_inner_texts()[0]
+
+
 def test_an_axis_of_a_models_layers_has_their_names(seen, data):
     names = data("probe")["charts"][0]["x"]["names"]
     texts = seen("probe").locator("figure").first.locator(".plot svg text").all_text_contents()

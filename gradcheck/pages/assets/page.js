@@ -498,6 +498,9 @@
     return sorted.length ? (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2 : null;
   };
 
+  // The letter of a cell whose rows have several verdicts
+  const MIXED = "M";
+
   function pivot(figure, chart) {
     const view = views.get(chart.table);
     const column = (title) => view.data.columns.find((one) => one.title === title);
@@ -515,11 +518,14 @@
       const value = (here) => median(here.map((row) => colour.cells[row]).filter(known));
       const letter = (here) => {
         const found = new Set(here.map((row) => flag.cells[row]));
-        return found.size === 1 ? chart.letters[[...found][0]] || "?" : found.size ? "·" : "";
+        return found.size === 1 ? chart.letters[[...found][0]] || "?" : found.size ? MIXED : "";
       };
+      const letters = rows.map((line) => line.map(letter));
+      const meanings = [...Object.entries(chart.letters), ...(letters.flat().includes(MIXED) ? [["several of them", MIXED]] : [])];
+      legend.textContent = meanings.map(([name, letter]) => `${letter} ${name}`).join(", ");
       const texts = [y, x].map((values, axis) => values.map((one) => shown(one, [down, across][axis].kind)));
       return {
-        cells: rows.map((line) => line.map(value)), letters: rows.map((line) => line.map(letter)), rows, x: texts[1], y: texts[0], first: 0, last: x.length,
+        cells: rows.map((line) => line.map(value)), letters, rows, x: texts[1], y: texts[0], first: 0, last: x.length,
         xLabel: chosen[1], yLabel: chosen[0], value: chart.colour, shown: (value) => shown(value, colour.kind),
         read(left, top) {
           const here = rows[top][left];
@@ -541,8 +547,7 @@
         },
       }, ...chart.choices.map((name) => make("option", { value: name, selected: name === chosen[which] ? "" : null }, name))));
     const selects = chart.choices.length > 2 ? [select(0), select(1)] : [];
-    const letters = Object.entries(chart.letters).map(([name, letter]) => `${letter} ${name}`).join(", ");
-    const legend = make("span", { class: "key" }, letters);
+    const legend = make("span", { class: "key" });
     const again = heat(figure, chart, cells, [...selects, legend], (map, [left, top]) => view.mark(map.rows[top][left], true));
   }
 
