@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.base.record import power_of_ten
 from gradcheck.diagnosis.causes import Cause
 from gradcheck.flow.model_flow import ModelFlow
-from gradcheck.probing.first_loss import FirstLoss
+from gradcheck.probing.first_loss import LARGE_INPUTS, FirstLoss
 from gradcheck.probing.first_loss import causes_of as of_sizes
 
 #: Blocks that there are at least, and the decades by which what their layers give grows from the first to the last.
@@ -16,7 +17,8 @@ BLOCKS, DECADES = 4, 1.0
 #: The share of the blocks that give more than the one before.
 STEADY = 0.75
 
-#: The outputs are large because the blocks grow where that is this share of the decades by which they are above 1.
+#: The outputs are large because the blocks grow, or what the read-out is given is large, where that is this share of
+#: the decades by which they are above 1.
 EXPLAINS = 0.5
 
 
@@ -45,7 +47,18 @@ def why_large(first: FirstLoss, flow: ModelFlow) -> tuple[Cause, ...]:
     """Return why the loss starts far above a constant answer's; what makes the outputs large comes before them."""
     sizes = tuple(of_sizes(first))
     large = any(one.code == "readout-large" for one in sizes)
-    return (tuple(causes_of_growth(flow)) if large else ()) or sizes
+    return (tuple(causes_of_growth(flow)) if large else ()) or tuple(_with_given(one, first, flow) for one in sizes)
+
+
+def _with_given(cause: Cause, first: FirstLoss, flow: ModelFlow) -> Cause:
+    """Return why outputs are large with what the last layer before the read-out gives, where that is large already."""
+    named = cause.code != "readout-large" or first.pair_width or "mean" in cause.details
+    if named or not flow.trunk or not flow.trunk[-1]:
+        return cause
+    given = power_of_ten(flow.layers[-1].log10_activation_rms)
+    if not (given > LARGE_INPUTS and given > first.readout_rms**EXPLAINS):
+        return cause
+    return cause._replace(details={**cause.details, "given": given, "name": flow.name(len(flow.layers))})
 
 
 def _rows(flow: ModelFlow) -> Iterator[tuple[list[int], np.ndarray]]:

@@ -45,6 +45,13 @@ def _readout_large(cause: Cause, flow: GradientFlow) -> str:
             f"{start}: the outputs lie around {cause.details['mean']:.3g}, whatever the read-out gives, and the "
             "targets don't: leave out what is added to the outputs, or do the same to the targets"
         )
+    if "given" in cause.details:
+        return (
+            f"{start}: the outputs are too large, their root mean square is {cause.value or math.nan:.3g}, since what "
+            f"{cause.details['name']} gives is large, {cause.details['given']:.3g}: draw the weights up to there "
+            "smaller (those between the steps of a recurrence orthogonal), divide sums by the number of their terms, "
+            "or put a norm in front of the read-out"
+        )
     if "readout" in cause.details:
         return (
             f"{start}: the outputs are too large, their root mean square is {cause.value or math.nan:.3g}; they are "

@@ -84,7 +84,24 @@ def test_a_read_out_that_is_too_large_is_named_and_no_layer_is_accused():
     report = probed(CLASSES, gain=100.0)
     assert (report.verdict.status, report.verdict.causes[0].code) == ("healthy", "readout-large")
     assert report.verdict.causes[0].value == pytest.approx(report.output.logit_rms, rel=1e-4)
+    assert "its weights smaller" in report.verdict.causes[0].text
     assert "readout-large" not in codes(probed(CLASSES))
+
+
+def test_what_a_recurrence_has_made_large_is_not_laid_to_the_read_out():
+    class Last(nn.Module):
+        def __init__(self, gain):
+            super().__init__()
+            self.recurrence, self.head = nn.RNN(8, 32, nonlinearity="relu", batch_first=True), nn.Linear(32, 4)
+            nn.init.orthogonal_(self.recurrence.weight_hh_l0, gain)
+
+        def forward(self, x):
+            return self.head(self.recurrence(x)[0][:, -1])
+
+    sequences = torch.randn(16, 80, 8)
+    cause = codes(probe(Last(1.4), (sequences, torch.arange(16) % 4)))["readout-large"]
+    assert "since what recurrence gives is large" in cause.text
+    assert "readout-large" not in codes(probe(Last(1.0), (sequences, torch.arange(16) % 4)))
 
 
 def test_inputs_that_are_too_large_are_named_in_its_place_and_no_probability_is_given():
