@@ -93,15 +93,21 @@ CAUSES: dict[str, tuple[Cause, ...]] = {
     ),
     "collapsed": (
         _JUMP,
+        Cause("the generator learns hardly more from a discriminator that is never wrong: lower the discriminator's "
+              "learning rate, update it less often, or make it smaller", ("won",), True),
+        Cause("keep it unsure: labels of 0.9 in place of 1, noise on its inputs, a gradient penalty (R1), or spectral "
+              "norm", ("won",), True),
+        Cause("let the generator minimise −log D(G(z)), not log(1 − D(G(z))), which is flat there; a loss without "
+              "that end is the hinge or Wasserstein's", ("won",), True),
         Cause("the discriminator has won, and the generator gets no gradient: lower its learning rate, update it less "
               "often, smooth its labels, or add noise to its inputs", ("game",), True),
         Cause("a loss of exactly 0.0 from one row to the next is mostly a NaN that the Trainer hides: log with "
               "logging_nan_inf_filter=False, and look at the gradient norm", ("loss-zero",), True),
         Cause("look for dead or saturated units from this step on: lower the learning rate, or use leaky_relu or "
-              "gelu"),
-        Cause("start again from a checkpoint from before, with clipping"),
+              "gelu", unless=("won",)),
+        Cause("start again from a checkpoint from before, with clipping", unless=("won",)),
         Cause("of a policy: look whether rewards still differ within a batch, and whether its entropy has gone "
-              "to zero"),
+              "to zero", unless=("won",)),
     ),
     "no-gradient": (
         Cause("the learning rate is 0 in every row: look at the schedule, and at the optimizer's groups",

@@ -35,6 +35,7 @@ from gradcheck.logs.findings.signs import with_norm, with_signs
 from gradcheck.logs.findings.spikes import find_spikes
 from gradcheck.logs.findings.starts import find_above_start, find_at_chance, find_still_after_fall, find_swinging
 from gradcheck.logs.findings.states import find_dead, find_no_gradient, find_not_zeroed, find_update_ratios
+from gradcheck.logs.findings.won import WON, find_won
 from gradcheck.logs.series import Series
 
 #: A series ↦ what is found in it.
@@ -105,6 +106,7 @@ def _of_a_game(series: Series, sides: Sequence[Series]) -> Iterator[Finding]:
     """Yield what is found where two networks play against each other: in the gradients, and in each loss by itself."""
     yield from _by((find_nonfinite, find_too_short), series)
     yield from _by((one for one in CRITERIA if one not in (find_nonfinite, find_too_short)), series.without("loss"))
+    yield from find_won(list(sides))
     for side in sides:
         for finding in _by(OF_A_SIDE, side.without("grad_norm")):
             yield finding._replace(signs=(*finding.signs, "game"))
@@ -113,6 +115,8 @@ def _of_a_game(series: Series, sides: Sequence[Series]) -> Iterator[Finding]:
 def _is_explained(one: Finding, found: list[Finding], series: Series) -> bool:
     """Whether a finding is the effect of another one."""
     others = [other for other in found if other is not one]
+    if WON in one.signs:
+        return any(other.weight == ERROR for other in others)
     if CLAMPED in one.signs:
         return False
     if one.kind in OF_THE_LOSS and any(CLAMPED in other.signs for other in others):

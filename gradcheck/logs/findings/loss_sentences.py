@@ -73,3 +73,13 @@ def loss_jump(found: Finding) -> str:
         return f"{jump}, where it began, and falls once more as from the first row on: training begins anew there"
     learnt = ", falling: as new data are learnt" if found.severity and "rate-jumps" not in found.signs else ""
     return f"{jump}, and is at {end} in the end{learnt}{_norm_grows(found)}"
+
+
+def won(found: Finding) -> str:
+    """Return how far a discriminator's loss falls, and where the generator's is meanwhile."""
+    start, end, first, last = (
+        significant(found.numbers[one], 3) for one in ("start", "end", "other_start", "other_end")
+    )
+    falls = f"the {found.details['what']} falls from {start} to {end}, and stays there from step"
+    ends = f"the {found.details['other']} is at {last} in the end, from {first}"
+    return f"{falls} {step_text(found.first_step)} on, while {ends}: the discriminator has won"

@@ -141,6 +141,8 @@ def _collapsed(found: Finding) -> str:
     if found.details.get("beside"):
         highest, since = significant(found.numbers["highest"], 3), step_text(found.first_step)
         return f"the gradient norm is exactly zero from step {since} on, beside a loss of up to {highest}"
+    if "won" in found.signs:
+        return loss_sentences.won(found)
     how_far = "to exactly zero" if found.details["zero"] else f"to 1/{factor_text(found.numbers['log10_fall'])}"
     if not found.details["whole"]:
         some = f"{counted(len(found.layers), 'parameter')}, {found.layers[0]} first"

@@ -44,6 +44,7 @@ SIGNS = {
     "norm-quiet": "the gradient's norm is as usual where the loss is not",
     "few-digits": "the log is text, which a program may print with few digits",
     "game": "it is the loss of one of two networks that play against each other",
+    "won": "the discriminator's loss is next to nothing for good, and the generator's is no lower than at first",
     "settled": "the loss stands still soon after, far above where it was",
     "constant": "the loss has the same value in every row",
     "at-clamp": "the loss sits where the logarithm in it is clamped",
